@@ -1,0 +1,187 @@
+"""What the report says, as plain values: gathered by `figures`, set in type by `page`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One column of a histogram: its name on the axis and how many fell into it."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """One row of ``runs``, its JSON columns parsed; ``counted`` where its rows enter the figures."""
+
+    run_id: str
+    kind: str
+    status: str
+    reason: str | None
+    corpus: str | None
+    corpus_uri: str | None
+    parent_run_id: str | None
+    config: Mapping[str, object]
+    config_hash: str
+    weights: Mapping[str, str]
+    code_version: str
+    libraries: Mapping[str, str]
+    counts: Mapping[str, object]
+    finished_at: str
+    seconds: float
+    counted: bool = False
+
+
+@dataclass(frozen=True)
+class ImageFigures:
+    """Images of the counted label runs."""
+
+    total: int = 0
+    labelled: int = 0
+    per_masks: tuple[Bin, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelFigures:
+    """The masks of one label; ``score`` and ``area_fraction`` are means in [0, 1]."""
+
+    label: str
+    masks: int
+    score: float
+    area_fraction: float
+
+
+@dataclass(frozen=True)
+class MaskFigures:
+    total: int = 0
+    labels: tuple[LabelFigures, ...] = ()
+    areas: tuple[Bin, ...] = ()
+    scores: tuple[Bin, ...] = ()
+
+
+@dataclass(frozen=True)
+class EntityFigures:
+    """One candidate noun and the captions that name it."""
+
+    entity: str
+    count: int
+    keep: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class CaptionExample:
+    """A caption cut into pieces; a piece that names an entity carries the entity's canonical name."""
+
+    pieces: tuple[tuple[str, str | None], ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class CaptionFigures:
+    """The caption filter. ``entity_reasons`` counts candidates, ``reasons`` counts captions."""
+
+    total: int = 0
+    kept: int = 0
+    reasons: tuple[Bin, ...] = ()
+    per_entities: tuple[Bin, ...] = ()
+    entities: tuple[EntityFigures, ...] = ()
+    rejected: tuple[EntityFigures, ...] = ()
+    entity_reasons: tuple[Bin, ...] = ()
+    kept_examples: tuple[CaptionExample, ...] = ()
+    dropped_examples: tuple[CaptionExample, ...] = ()
+
+
+@dataclass(frozen=True)
+class ErrorExample:
+    corpus: str
+    shard_id: str
+    key: str | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class ErrorFigures:
+    """Errors of one stage with one reason, and the first few of them."""
+
+    stage: str
+    reason: str
+    count: int
+    examples: tuple[ErrorExample, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationFigures:
+    """One row of ``evaluations``; ``ious`` maps a class to its IoU in [0, 1], or None where it never occurs."""
+
+    subject: str
+    subject_id: str
+    protocol: str
+    vocabulary: str
+    dataset_uri: str
+    images: int
+    miou: float
+    pixel_accuracy: float
+    ious: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class QualityFigures:
+    """Evaluations on one dataset: ``columns`` are compared class by class, ``others`` only listed."""
+
+    columns: tuple[EvaluationFigures, ...] = ()
+    others: tuple[EvaluationFigures, ...] = ()
+    teacher: EvaluationFigures | None = None
+    student: EvaluationFigures | None = None
+
+    @property
+    def gain(self) -> float | None:
+        """Percentage points of mIoU by which the student beats its teacher; None unless both were judged."""
+        if self.teacher is None or self.student is None:
+            return None
+        return 100.0 * (self.student.miou - self.teacher.miou)
+
+
+@dataclass(frozen=True)
+class StudentFigures:
+    """One trained student; ``history`` holds (step, loss) in order and is empty where no file lies beside it."""
+
+    student_id: str
+    label_run_id: str
+    catalog_version: int
+    weights_sha256: str
+    classes: int
+    images: int
+    steps: int
+    final_loss: float
+    seconds: float
+    history: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that the page shows but the pictures."""
+
+    uri: str
+    version: int
+    published: str = ""
+    runs: tuple[RunFigures, ...] = ()
+    images: ImageFigures = field(default_factory=ImageFigures)
+    masks: MaskFigures = field(default_factory=MaskFigures)
+    captions: CaptionFigures = field(default_factory=CaptionFigures)
+    errors: tuple[ErrorFigures, ...] = ()
+    quality: QualityFigures = field(default_factory=QualityFigures)
+    students: tuple[StudentFigures, ...] = ()
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Names of the corpora whose rows were counted."""
+        return tuple(dict.fromkeys(r.corpus for r in self.runs if r.counted and r.corpus))
+
+    @property
+    def error_total(self) -> int:
+        return sum(e.count for e in self.errors)

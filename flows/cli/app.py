@@ -1,0 +1,62 @@
+"""The ``maskmill`` application: its name, its exit codes and how errors reach a person."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from ... import __version__
+from ...schemas.errors import MaskmillError
+
+EPILOGUE = """
+Exit codes: 0 done, 1 unexpected failure, 2 wrong flag, configuration or vocabulary, 3 corpus missing or
+unreadable, 4 catalog or version missing or damaged, 5 weights missing or damaged, 6 a stage gave up,
+130 interrupted.
+
+Start with `maskmill demo --out demo`, or `maskmill doctor` to see what this machine has.
+"""
+
+app = App(
+    name="maskmill",
+    version=__version__,
+    help="Turn captioned image corpora into queryable catalogs of segmentation pseudo-masks.",
+    help_epilogue=EPILOGUE,
+    help_format="markdown",
+)
+
+# Prefect and Ray read these when they are imported; a value that the user has set stays.
+ENVIRONMENT = {
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from . import commands_read, commands_run  # noqa: F401  (importing registers the commands)
+
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; expected errors are one line on stderr."""
+    try:
+        code = app(arguments, result_action="return_value", exit_on_error=True)
+    except MaskmillError as err:
+        print(f"maskmill: {err}", file=sys.stderr)
+        return err.exit_code
+    except KeyboardInterrupt:
+        print("maskmill: interrupted; committed work is kept, run the same command to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,112 @@
+"""Commands that read or inspect: sql, report, demo-corpus, segmenters, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from .app import app
+from .options import CorpusOptions, OutputOptions
+from .output import reporting
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill sql demo/catalog "SELECT label, count(*) AS masks FROM masks GROUP BY label ORDER BY masks DESC"
+    maskmill sql demo/catalog "FROM label_stats" --format csv
+    maskmill sql s3://bucket/catalog "FROM unlabelled_images LIMIT 10" --version 3
+"""
+)
+def sql(
+    catalog: str,
+    statement: str,
+    *,
+    version: Annotated[int | None, Parameter(help="Catalog version; default: the newest.")] = None,
+    format: Annotated[Literal["table", "json", "csv"], Parameter(help="How rows are printed.")] = "table",
+) -> None:
+    """Answer one SELECT over the tables and views of CATALOG with DuckDB, read-only."""
+    from ...catalogs.formatting import format_table
+    from ...catalogs.query import query
+
+    print(format_table(query(catalog, statement, version), format))
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill report demo/catalog --out report.html
+    maskmill report s3://bucket/catalog --out report.html --version 3 --pictures 48
+"""
+)
+def report(
+    catalog: str,
+    *,
+    out: Annotated[Path, Parameter(help="The HTML file to write.")],
+    version: Annotated[int | None, Parameter(help="Catalog version; default: the newest.")] = None,
+    pictures: Annotated[int, Parameter(help="How many labelled images are shown; 0 for none.")] = 24,
+    reading: CorpusOptions = CorpusOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Write one self-contained HTML page about a version of CATALOG: figures, provenance, pseudo-masks."""
+    from ...tasks.report import write_report
+
+    with reporting(output) as summary:
+        pinned = write_report(catalog, out.resolve(), version, pictures, reading.images)
+        summary.add(catalog=catalog, version=pinned, report=str(out.resolve()))
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill demo-corpus --out ./scenes --seed 7 --images 500
+"""
+)
+def demo_corpus(
+    *,
+    out: Annotated[Path, Parameter(help="Folder for shards and ground truth.")],
+    seed: Annotated[int, Parameter(help="Same seed, same bytes.")] = 7,
+    images: Annotated[int, Parameter(help="Scenes to label and learn from.")] = 480,
+    held_out: Annotated[int, Parameter(help="Further scenes to judge on.")] = 160,
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Draw scenes of everyday things with captions, as img2dataset shards, and exact masks beside them."""
+    from ..demo import draw_corpus
+
+    with reporting(output) as summary:
+        draw_corpus(out.resolve(), seed, images, held_out)
+        summary.add(images=images + held_out)
+        summary.notes.append(
+            f"shards   {out / 'train'}\nheld out {out / 'val'}\ntruth    {out / 'ground_truth'}"
+        )
+
+
+@app.command
+def segmenters(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """List the registered segmenters."""
+    from json import dumps
+
+    from ...models.segmenters import registered
+
+    names = registered()
+    print(dumps(list(names)) if json else "\n".join(names))
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill doctor
+    maskmill doctor --json
+"""
+)
+def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Tell what is installed, which accelerators, NLTK data and weights are found, and how to fill gaps."""
+    from ..doctor import examine, print_findings
+
+    return print_findings(examine(), json)

@@ -1,0 +1,201 @@
+"""Commands that do work: demo, filter, label, train, evaluate. Flows are imported when a command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ...schemas.config import (
+    DemoConfig,
+    EvaluateConfig,
+    FilterConfig,
+    LabelConfig,
+    TrainConfig,
+    load_config,
+)
+from ...schemas.errors import ConfigError
+from .app import app
+from .options import CorpusOptions, OutputOptions, PoolOptions, SegmenterOptions
+from .output import reporting
+
+CatalogUri = Annotated[
+    str, Parameter(help="Catalog: a folder or an object-store prefix, created when missing.")
+]
+ConfigFile = Annotated[Path | None, Parameter(help="TOML file with configuration fields; flags come first.")]
+RunId = Annotated[
+    str | None, Parameter(help="Name of the run; default: it follows from corpus and configuration.")
+]
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill demo --out demo
+    maskmill demo --out demo --images 200 --held-out 150 --json
+"""
+)
+def demo(
+    *,
+    out: Annotated[Path, Parameter(help="Folder for corpus, catalog, student and report.")],
+    images: Annotated[int | None, Parameter(help="Images to label and learn from.")] = None,
+    held_out: Annotated[int | None, Parameter(help="Images to judge on.")] = None,
+    seed: Annotated[int | None, Parameter(help="Seed of the drawn scenes.")] = None,
+    config: ConfigFile = None,
+    pool: PoolOptions = PoolOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Draw scenes, label them, train a student, judge both, write a report; done work is not done again."""
+    overrides = {"images": images, "held_out": held_out, "seed": seed, **pool.overrides("label.pool")}
+    settings = load_config(DemoConfig, config, overrides)
+    from ..demo import demo as demo_flow
+
+    with reporting(output) as summary:
+        result = demo_flow(out.resolve(), settings)
+        summary.add(**result.fields())
+        summary.notes.extend(result.notes())
+
+
+@app.command(
+    name="filter",
+    help_epilogue="""
+Examples:
+
+    maskmill filter ./cc3m/ --catalog ./catalog
+    maskmill filter s3://bucket/cc12m/ --catalog s3://bucket/catalog --top-k 100
+    maskmill filter photos.json --catalog ./catalog --entities classes.txt
+""",
+)
+def filter_(
+    corpus: str,
+    *,
+    catalog: CatalogUri,
+    entities: Annotated[str | None, Parameter(help="`derive`, a vocabulary's name or file.")] = None,
+    top_k: Annotated[int | None, Parameter(help="How many frequent visual nouns are kept.")] = None,
+    run_id: RunId = None,
+    config: ConfigFile = None,
+    reading: CorpusOptions = CorpusOptions(),
+    pool: PoolOptions = PoolOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Turn the captions of CORPUS into an entity set and one decision per caption."""
+    overrides = {"entities": entities, "top_k": top_k, **pool.overrides("pool")}
+    settings = load_config(FilterConfig, config, overrides)
+    from ..filter import filter_captions
+
+    with reporting(output) as summary:
+        result = filter_captions(reading.of(corpus), catalog, settings, run_id)
+        summary.add(catalog=catalog, version=result.version, run_id=result.run_id, **result.counts)
+        if result.resumed:
+            summary.notes.append("This run was finished before; nothing was filtered again.")
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill label ./cc3m/ --catalog ./catalog --clip ViT-B-32:laion2b_s34b_b79k
+    maskmill label s3://bucket/cc12m/ --catalog s3://bucket/catalog --workers 8 --ray-address auto
+    maskmill label photos.json --images ./photos --catalog ./catalog --vocabulary voc21 --limit 200
+"""
+)
+def label(
+    corpus: str,
+    *,
+    catalog: CatalogUri,
+    vocabulary: Annotated[str | None, Parameter(help="`captions`, a vocabulary's name or file.")] = None,
+    run_id: RunId = None,
+    config: ConfigFile = None,
+    segmenter: SegmenterOptions = SegmenterOptions(),
+    reading: CorpusOptions = CorpusOptions(),
+    pool: PoolOptions = PoolOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Label every image of CORPUS once and write its masks to the catalog; run again to resume."""
+    overrides = {
+        "vocabulary": vocabulary,
+        **segmenter.overrides("segmenter."),
+        **pool.overrides("pool"),
+        **pool.overrides("filter.pool"),
+    }
+    settings = load_config(LabelConfig, config, overrides)
+    from ..label import label as label_flow
+
+    with reporting(output) as summary:
+        result = label_flow(reading.of(corpus), catalog, settings, run_id)
+        summary.add(catalog=catalog, version=result.version, run_id=result.run_id, **result.counts)
+        if result.resumed:
+            summary.notes.append("This run was finished before; nothing was labelled again.")
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill train ./catalog --version 4 --out ./student
+    maskmill train s3://bucket/catalog --out ./student --encoder RN50:openai --steps 20000 --device cuda
+"""
+)
+def train(
+    catalog: str,
+    *,
+    out: Annotated[Path, Parameter(help="Folder for student.safetensors and train.json.")],
+    version: Annotated[
+        int | None, Parameter(help="Catalog version to learn from; default: the newest.")
+    ] = None,
+    encoder: Annotated[str | None, Parameter(help="CLIP whose image trunk starts the student.")] = None,
+    steps: Annotated[int | None, Parameter(help="Optimiser steps.")] = None,
+    device: Annotated[str | None, Parameter(help="`auto`, `cpu`, `cuda` ...")] = None,
+    config: ConfigFile = None,
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Train a student segmentation network on one pinned version of CATALOG."""
+    overrides = {"encoder": encoder, "steps": steps, "device": device}
+    settings = load_config(TrainConfig, config, overrides)
+    from ..train import train as train_flow
+
+    with reporting(output) as summary:
+        result = train_flow(catalog, version, out.resolve(), settings)
+        summary.add(
+            catalog=catalog, version=result.run.version, run_id=result.run.run_id, **result.run.counts
+        )
+        summary.notes.append(f"student  {result.weights}")
+        if result.run.resumed:
+            summary.notes.append("This student was trained before; nothing was trained again.")
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill evaluate demo/corpus --catalog demo/catalog --student demo/student/student.safetensors
+    maskmill evaluate val.json --images ./val2017 --catalog ./catalog --clip ViT-B-32:openai
+"""
+)
+def evaluate(
+    dataset: str,
+    *,
+    catalog: CatalogUri,
+    vocabulary: Annotated[str | None, Parameter(help="Vocabulary that judges: a name or a file.")] = None,
+    student: Annotated[Path | None, Parameter(help="Judge this student instead of a segmenter.")] = None,
+    config: ConfigFile = None,
+    segmenter: SegmenterOptions = SegmenterOptions(),
+    reading: CorpusOptions = CorpusOptions(),
+    pool: PoolOptions = PoolOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Judge a segmenter or a student by mIoU against the ground truth of DATASET (demo corpus, COCO JSON)."""
+    overrides = {"vocabulary": vocabulary, "device": segmenter.device, **pool.overrides("pool")}
+    settings = load_config(EvaluateConfig, config, overrides)
+    if student is not None and segmenter.segmenter is not None:
+        raise ConfigError("give --student or --segmenter, not both")
+    from ..evaluate import evaluate as evaluate_flow
+    from ..evaluate import subject_of
+
+    with reporting(output) as summary:
+        subject = subject_of(student, segmenter.overrides())
+        result = evaluate_flow(subject, reading.of(dataset), catalog, settings)
+        summary.add(catalog=catalog, images=result.images, **{f"{result.subject}_miou": result.miou})
+        summary.notes.extend(result.lines())

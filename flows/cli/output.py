@@ -1,0 +1,81 @@
+"""What a command leaves on the terminal: progress and a summary, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ...tasks.progress import Progress, SilentProgress
+from ..progress import WATCHER, BarProgress, LineProgress
+from .options import OutputOptions
+
+# The keys of a JSON summary, in order; a command prints those that apply.
+SUMMARY_KEYS = (
+    "catalog", "version", "run_id", "images", "captions", "captions_kept", "masks", "labels", "errors",
+    "teacher_miou", "student_miou", "report", "seconds",
+)  # fmt: skip
+
+
+class Summary:
+    """Collects what a command has to tell; ``notes`` are lines for people only."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+        self.notes: list[str] = []
+        self._began = time.monotonic()
+
+    def add(self, **fields: Any) -> None:
+        self.fields.update({k: v for k, v in fields.items() if k in SUMMARY_KEYS and v is not None})
+
+    def ordered(self) -> dict[str, Any]:
+        self.fields.setdefault("seconds", round(time.monotonic() - self._began, 2))
+        return {key: self.fields[key] for key in SUMMARY_KEYS if key in self.fields}
+
+
+@contextmanager
+def reporting(output: OutputOptions) -> Iterator[Summary]:
+    """Watch the stages of a command on stderr, then print its summary on stdout."""
+    summary = Summary()
+    token = WATCHER.set(_watcher(output))
+    try:
+        yield summary
+    finally:
+        WATCHER.reset(token)
+    if output.json:
+        print(json.dumps(summary.ordered()))
+        return
+    _print_table(summary)
+
+
+def _watcher(output: OutputOptions) -> Progress:
+    console = Console(stderr=True)
+    if output.quiet:
+        return SilentProgress()
+    if console.is_terminal:
+        return BarProgress(console)
+    return LineProgress(lambda line: print(line, file=sys.stderr, flush=True))
+
+
+def _print_table(summary: Summary) -> None:
+    console = Console()
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for key, value in summary.ordered().items():
+        table.add_row(key.replace("_", " ").replace("miou", "mIoU"), _shown(key, value))
+    console.print(table)
+    for note in summary.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _shown(key: str, value: Any) -> str:
+    if key.endswith("miou"):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) and key != "version" else str(value)

@@ -1,0 +1,1 @@
+"""Encoders, objectness, segmenters and students in pure torch."""

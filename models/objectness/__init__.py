@@ -1,0 +1,1 @@
+"""Objectness: which pixels belong to things (FOUND and its training-free form)."""

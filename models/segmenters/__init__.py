@@ -1,0 +1,1 @@
+"""Segmenters: images and vocabularies in, label maps out."""

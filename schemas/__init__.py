@@ -1,0 +1,1 @@
+"""The nouns of maskmill: table schemas, configurations, vocabularies, label maps and exceptions."""

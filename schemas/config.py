@@ -1,0 +1,182 @@
+"""Frozen configurations, one per flow; their hash is part of a run's identity and stored with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import ConfigError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Base of all configurations: immutable, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClipDiyConfig(Frozen):
+    """CLIP-DIY as in the paper (Sec. 3 and 4.1)."""
+
+    mode: Literal["paper"] = "paper"
+    short_side: int = Field(448, ge=1, description="images are resized to this short side, in pixels")
+    patch_sizes: tuple[int, ...] = Field((256, 128, 64), min_length=1, description="P of Eq. 1, one per scale")
+    crop_batch: int = Field(256, ge=1, description="crops per forward pass")
+    confidence_scale: float = Field(
+        40.0, gt=0, description="logit scale of the softmax that gives scores; never changes a label"
+    )
+
+
+class SegmenterConfig(Frozen):
+    """Which segmenter, on which weights.
+
+    ``clip`` is ``demo``, an open_clip pair ``MODEL:PRETRAINED`` or a folder with ``open_clip_config.json``.
+    ``objectness`` is ``none``, ``demo``, a trained FOUND head (``.safetensors``, ``.pt``) or ``bkg:BACKBONE``
+    for training-free FOUND-bkg on a timm backbone, or on CLIP's own (``bkg:clip``).
+    """
+
+    id: str = "clip-diy"
+    clip: str = "ViT-B-32:laion2b_s34b_b79k"
+    objectness: str = "bkg:vit_small_patch8_224.dino"
+    clip_diy: ClipDiyConfig = ClipDiyConfig()
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0 ...")
+
+
+DEMO_SEGMENTER = SegmenterConfig(clip="demo", objectness="demo")
+
+
+class PoolConfig(Frozen):
+    """How a stage's shards are spread over workers."""
+
+    backend: Literal["ray", "inline"] = "ray"
+    workers: int | None = Field(None, ge=1, description="default: one per GPU, or one per core without a GPU")
+    address: str | None = Field(None, description="Ray cluster to join; default: a local one, or RAY_ADDRESS")
+    shard_timeout: float = Field(3600.0, gt=0, description="seconds one shard may take")
+    shard_tries: int = Field(3, ge=1, description="infrastructure failures before a shard is quarantined")
+    error_limit: float = Field(0.2, ge=0, le=1, description="share of bad samples above which a stage fails")
+
+
+class CorpusConfig(Frozen):
+    """Which corpus to read, and how.
+
+    ``name`` is the first half of a sample's identity; it defaults to the last part of ``uri``.
+    ``images`` is the image folder of a COCO JSON corpus; it defaults to the JSON's ``images`` neighbour.
+    """
+
+    uri: str
+    name: str | None = None
+    images: str | None = None
+    shard_size: int = Field(1000, ge=1, description="samples per shard where the corpus has no shards of its own")
+    limit: int | None = Field(None, ge=1, description="stop after about this many samples, in whole shards")
+
+
+class FilterConfig(Frozen):
+    """Captions to entities (CC4M-style).
+
+    ``entities`` is ``derive`` (from the corpus by NLTK), a shipped vocabulary's name or a vocabulary file.
+    """
+
+    entities: str = "derive"
+    top_k: int = Field(100, ge=1, description="how many frequent visual nouns are kept")
+    min_count: int = Field(2, ge=1, description="captions that must name an entity")
+    nltk_data: str | None = Field(None, description="folder with NLTK data; default: NLTK's own search path")
+    pool: PoolConfig = PoolConfig()
+
+
+class LabelConfig(Frozen):
+    """Images to masks. ``vocabulary`` is ``captions``, a shipped vocabulary's name or a file."""
+
+    segmenter: SegmenterConfig = SegmenterConfig()
+    vocabulary: str = "captions"
+    filter: FilterConfig = FilterConfig()
+    batch_images: int = Field(8, ge=1, description="images per call of the segmenter")
+    decode_threads: int = Field(2, ge=1)
+    max_pixels: int = Field(100_000_000, ge=1, description="larger images are errors, not decoded")
+    min_area: int = Field(16, ge=1, description="smaller masks, in pixels, are dropped")
+    pool: PoolConfig = PoolConfig()
+
+
+class TrainConfig(Frozen):
+    """A student segmentation network on one pinned catalog version."""
+
+    encoder: str = Field("demo", description="CLIP whose image trunk starts the student, as SegmenterConfig.clip")
+    steps: int = Field(600, ge=1)
+    batch_size: int = Field(16, ge=1)
+    crop: int = Field(192, ge=32, description="training crop, pixels")
+    short_side: int = Field(224, ge=32, description="images are resized to this short side first")
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    min_score: float = Field(0.0, ge=0, le=1, description="masks below are ignored in the loss")
+    seed: int = 0
+    device: str = "auto"
+    label_run: str | None = Field(None, description="label run to learn from; default: the newest in the version")
+
+
+class EvaluateConfig(Frozen):
+    """mIoU of a segmenter or a student against ground truth at original size."""
+
+    vocabulary: str = "demo"
+    batch_images: int = Field(8, ge=1)
+    device: str = "auto"
+
+
+class DemoConfig(Frozen):
+    """The whole job on the demo corpus."""
+
+    seed: int = 7
+    images: int = Field(480, ge=1, description="images to label and learn from")
+    held_out: int = Field(160, ge=1, description="images to judge on")
+    label: LabelConfig = LabelConfig(segmenter=DEMO_SEGMENTER)
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="after")
+    def _seed_is_not_a_training_seed(self) -> Self:
+        if self.seed >= 1000:
+            raise ValueError("seeds from 1000 on drew the training images of the demo weights; choose a lower one")
+        return self
+
+
+def config_hash(*configs: BaseModel) -> str:
+    """Return 16 hex digits over the JSON form of the configurations, in order."""
+    body = [c.model_dump(mode="json") for c in configs]
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_config(kind: type[ModelT], path: str | Path | None, overrides: dict[str, Any]) -> ModelT:
+    """Build a configuration from a TOML file and the flags that were given, flags first.
+
+    Args:
+        kind: the configuration class.
+        path: a ``.toml`` file, or None for the defaults.
+        overrides: dotted field name -> value, e.g. ``{"segmenter.clip": "demo"}``; None values are left out.
+
+    Raises:
+        ConfigError: the file is missing or a field does not fit; the text names the field.
+    """
+    body: dict[str, Any] = {}
+    if path is not None:
+        try:
+            body = tomllib.loads(Path(path).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
+            raise ConfigError(f"configuration {str(path)!r} cannot be read: {err}") from err
+    for dotted, value in overrides.items():
+        if value is not None:
+            _set(body, dotted.split("."), value)
+    try:
+        return kind.model_validate(body)
+    except ValidationError as err:
+        lines = (f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in err.errors())
+        raise ConfigError("configuration does not fit: " + "; ".join(lines)) from err
+
+
+def _set(body: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        body = body.setdefault(part, {})
+    body[path[-1]] = value

@@ -1,0 +1,186 @@
+"""Arrow schemas of the catalog's tables.
+
+Every table is partitioned by ``run_id``, which therefore stands in the path of a file and not inside it
+(:data:`PARTITION`). Lengths are pixels of the image as it is displayed (EXIF rotation applied), times are UTC.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+PARTITION = "run_id"
+SCHEMA_VERSION = 1
+
+_ID = [
+    pa.field("image_id", pa.string(), nullable=False),
+    pa.field("corpus", pa.string(), nullable=False),
+    pa.field("key", pa.string(), nullable=False),
+    pa.field("shard_id", pa.string(), nullable=False),
+]
+_TIME = pa.timestamp("us", tz="UTC")
+
+# One row per (run, image) that could be read and decoded.
+IMAGES = pa.schema(
+    [
+        *_ID,
+        pa.field("shard_uri", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of the image file's bytes
+        pa.field("status", pa.string(), nullable=False),  # labelled | no_vocabulary
+        pa.field("vocabulary", pa.list_(pa.string()), nullable=False),  # without the background
+        pa.field("masks", pa.int32(), nullable=False),
+    ]
+)
+
+# One row per caption, kept or not.
+CAPTIONS = pa.schema(
+    [
+        *_ID,
+        pa.field("caption_index", pa.int32(), nullable=False),
+        pa.field("caption", pa.string()),
+        pa.field("keep", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),  # schemas.errors.CaptionReason
+        pa.field("entities", pa.list_(pa.string()), nullable=False),  # canonical names, in order, once each
+        pa.field(
+            "spans",  # half-open character ranges of the caption
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("start", pa.int32()),
+                        pa.field("end", pa.int32()),
+                        pa.field("entity", pa.string()),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+    ]
+)
+
+# One row per candidate of an entity set.
+ENTITIES = pa.schema(
+    [
+        pa.field("entity_set", pa.string(), nullable=False),  # hash of the set
+        pa.field("entity", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),  # captions that name it
+        pa.field("rank", pa.int32(), nullable=False),  # from 1, by count
+        pa.field("keep", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("synonyms", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+# One row per (run, image, label); the background has no row.
+MASKS = pa.schema(
+    [
+        *_ID,
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("label_kind", pa.string(), nullable=False),  # vocabulary | free_text | prototype
+        pa.field("segmenter", pa.string(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("rle", pa.binary(), nullable=False),  # COCO compressed RLE counts
+        pa.field("bbox_x", pa.int32(), nullable=False),
+        pa.field("bbox_y", pa.int32(), nullable=False),
+        pa.field("bbox_w", pa.int32(), nullable=False),
+        pa.field("bbox_h", pa.int32(), nullable=False),
+        pa.field("area", pa.int64(), nullable=False),
+        pa.field("area_fraction", pa.float32(), nullable=False),  # of the image, (0, 1]
+        pa.field("components", pa.int32(), nullable=False),  # 8-connected
+        pa.field("score", pa.float32(), nullable=False),  # mean pixel confidence, [0, 1]
+    ]
+)
+
+# One row per sample or shard that has no result.
+ERRORS = pa.schema(
+    [
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("shard_id", pa.string(), nullable=False),
+        pa.field("key", pa.string()),
+        pa.field("image_id", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),  # schemas.errors.ErrorReason
+        pa.field("detail", pa.string(), nullable=False),
+    ]
+)
+
+# One row per run; a catalog version is a version of this table.
+RUNS = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),  # filter | label | train | evaluate
+        pa.field("status", pa.string(), nullable=False),  # finished | failed
+        pa.field("reason", pa.string()),  # why it failed
+        pa.field("corpus", pa.string()),
+        pa.field("corpus_uri", pa.string()),
+        pa.field("corpus_fingerprint", pa.string()),
+        pa.field("parent_run_id", pa.string()),  # the filter run of a label run, the label run of a student ...
+        pa.field("config", pa.string(), nullable=False),  # JSON
+        pa.field("config_hash", pa.string(), nullable=False),
+        pa.field("weights", pa.string(), nullable=False),  # JSON: what -> sha256
+        pa.field("code_version", pa.string(), nullable=False),
+        pa.field("libraries", pa.string(), nullable=False),  # JSON: name -> version
+        pa.field("schema_version", pa.int32(), nullable=False),
+        pa.field("counts", pa.string(), nullable=False),  # JSON: what -> number
+        pa.field("table_versions", pa.string(), nullable=False),  # JSON: table -> version when it was published
+        pa.field("started_at", _TIME, nullable=False),
+        pa.field("finished_at", _TIME, nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+    ]
+)
+
+# One row per trained student.
+STUDENTS = pa.schema(
+    [
+        pa.field("student_id", pa.string(), nullable=False),
+        pa.field("catalog_version", pa.int64(), nullable=False),
+        pa.field("label_run_id", pa.string(), nullable=False),
+        pa.field("weights_uri", pa.string(), nullable=False),
+        pa.field("weights_sha256", pa.string(), nullable=False),
+        pa.field("classes", pa.list_(pa.string()), nullable=False),
+        pa.field("images", pa.int64(), nullable=False),
+        pa.field("steps", pa.int64(), nullable=False),
+        pa.field("final_loss", pa.float64(), nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+    ]
+)
+
+# One row per (subject, protocol, dataset).
+EVALUATIONS = pa.schema(
+    [
+        pa.field("subject", pa.string(), nullable=False),  # teacher | student
+        pa.field("subject_id", pa.string(), nullable=False),  # segmenter id or student id
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("vocabulary", pa.string(), nullable=False),
+        pa.field("vocabulary_hash", pa.string(), nullable=False),
+        pa.field("dataset_uri", pa.string(), nullable=False),
+        pa.field("images", pa.int64(), nullable=False),
+        pa.field("miou", pa.float64(), nullable=False),  # [0, 1], mean over classes present
+        pa.field("pixel_accuracy", pa.float64(), nullable=False),
+        pa.field(
+            "classes",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("label", pa.string()),
+                        pa.field("iou", pa.float64()),  # null where the class occurs in neither map
+                        pa.field("intersection", pa.int64()),
+                        pa.field("union", pa.int64()),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+    ]
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "images": IMAGES,
+    "captions": CAPTIONS,
+    "entities": ENTITIES,
+    "masks": MASKS,
+    "errors": ERRORS,
+    "runs": RUNS,
+    "students": STUDENTS,
+    "evaluations": EVALUATIONS,
+}

@@ -1,0 +1,1 @@
+"""Vocabularies shipped as data files; see :func:`maskmill.schemas.vocabulary.load_vocabulary`."""
