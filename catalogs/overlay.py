@@ -1,9 +1,8 @@
-"""Label maps laid over pictures: colours that belong to names, filled areas, outlines, names and a legend."""
+"""Label maps laid over pictures: filled areas, outlines, names and a legend."""
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,35 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..schemas.labelmap import BACKGROUND, IGNORE, LabelMap
+from .palette import RGB, colours_of, ink_on
 
-RGB = tuple[int, int, int]
-
-# Twenty hues that stay apart on photographs and in both page themes; more names continue round the hue circle.
-PALETTE: Final[tuple[RGB, ...]] = (
-    (230, 85, 60),
-    (38, 139, 210),
-    (62, 166, 83),
-    (240, 178, 40),
-    (148, 87, 200),
-    (23, 178, 170),
-    (226, 83, 148),
-    (140, 108, 66),
-    (118, 150, 240),
-    (158, 190, 38),
-    (196, 62, 62),
-    (0, 110, 140),
-    (250, 140, 100),
-    (96, 96, 190),
-    (20, 130, 100),
-    (200, 150, 220),
-    (190, 120, 20),
-    (90, 190, 230),
-    (170, 40, 120),
-    (120, 130, 60),
-)
 _VEIL: Final[RGB] = (12, 14, 16)
 _IGNORED: Final[RGB] = (128, 128, 128)
-_TURN: Final[float] = 0.61803398875  # golden section: successive hues never come close
 _ANCHOR_SIDE: Final[int] = 72
 
 
@@ -65,17 +39,12 @@ class OverlayStyle:
 
 @dataclass(frozen=True)
 class Tag:
-    """Where the name of a label belongs: the point deepest inside its area, as fractions of width and height."""
+    """Where the name of a label belongs: the deepest point of its area, as fractions of width and height."""
 
     name: str
     x: float
     y: float
     fraction: float
-
-
-def colours_of(names: Iterable[str]) -> dict[str, RGB]:
-    """Give every distinct name a colour; the same set of names gets the same colours in any order."""
-    return {name: _colour(i) for i, name in enumerate(sorted(set(names)))}
 
 
 def names_in(label_map: LabelMap) -> list[str]:
@@ -117,18 +86,15 @@ def overlay_layer(
     """
     width, height = size or (label_map.labels.shape[1], label_map.labels.shape[0])
     labels = resized_labels(label_map.labels, width, height)
-    layer = np.zeros((height, width, 4), np.uint8)
+    paint = np.zeros((IGNORE + 1, 4), np.uint8)
+    for index in set(np.unique(labels).tolist()) - {BACKGROUND, IGNORE}:
+        paint[index] = (*colours[label_map.names[index]], round(255 * style.fill))
+    paint[IGNORE] = (*_IGNORED, round(255 * style.fill))
     if (labels != BACKGROUND).any():
-        layer[labels == BACKGROUND] = (*_VEIL, round(255 * style.dim))
-    edges = _edges(labels, style.outline)
-    for index in np.unique(labels[labels != BACKGROUND]).tolist():
-        area = labels == index
-        if index == IGNORE:
-            layer[area & _stripes(height, width)] = (*_IGNORED, round(255 * style.fill))
-            continue
-        colour = colours[label_map.names[index]]
-        layer[area] = (*colour, round(255 * style.fill))
-        layer[area & edges] = (*colour, 255)
+        paint[BACKGROUND] = (*_VEIL, round(255 * style.dim))
+    layer = paint[labels]
+    layer[_edges(labels, style.outline) & (labels != BACKGROUND) & (labels != IGNORE), 3] = 255
+    layer[(labels == IGNORE) & ~_stripes(height, width)] = 0
     return layer
 
 
@@ -137,11 +103,12 @@ def tags(label_map: LabelMap, min_fraction: float = OverlayStyle.min_fraction) -
     height, width = label_map.labels.shape
     scale = min(1.0, _ANCHOR_SIDE / max(height, width))
     small = resized_labels(label_map.labels, max(1, round(width * scale)), max(1, round(height * scale)))
+    counts = np.bincount(label_map.labels.ravel(), minlength=IGNORE + 1)
     found = []
     for name in names_in(label_map):
         # Two ids may share a name where a map was put together from several vocabularies.
         ids = [i for i, other in enumerate(label_map.names) if other == name and i != BACKGROUND]
-        fraction = float(np.isin(label_map.labels, ids).mean())
+        fraction = float(counts[ids].sum()) / label_map.labels.size
         area = np.isin(small, ids)
         if fraction >= min_fraction and area.any():
             x, y = _deepest(area)
@@ -182,7 +149,9 @@ def draw_overlay(
     return np.asarray(picture)
 
 
-def draw_legend(names: Sequence[str], colours: Mapping[str, RGB], width: int, font_size: int = 14) -> Image.Image:
+def draw_legend(
+    names: Sequence[str], colours: Mapping[str, RGB], width: int, font_size: int = 14
+) -> Image.Image:
     """Draw coloured squares with their names, in lines of at most `width` pixels, on white."""
     font = ImageFont.load_default(font_size)
     step, row = round(font_size * 1.5), round(font_size * 1.9)
@@ -200,24 +169,11 @@ def draw_legend(names: Sequence[str], colours: Mapping[str, RGB], width: int, fo
     for name, line, (left, top) in zip(names, lines, places, strict=True):
         middle = top + row // 2
         half = font_size // 2
-        draw.rounded_rectangle((left, middle - half, left + 2 * half, middle + half), half // 2, colours[name])
+        draw.rounded_rectangle(
+            (left, middle - half, left + 2 * half, middle + half), half // 2, colours[name]
+        )
         draw.text((left + step, middle), line, (45, 45, 45), font, anchor="lm")
     return picture
-
-
-def ink_on(colour: RGB) -> RGB:
-    """Return near-black or white, whichever stands out more on the colour (WCAG 2 relative luminance)."""
-    linear = [c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return (16, 16, 16) if luminance > 0.179 else (255, 255, 255)
-
-
-def _colour(index: int) -> RGB:
-    if index < len(PALETTE):
-        return PALETTE[index]
-    lap = index - len(PALETTE)
-    red, green, blue = colorsys.hls_to_rgb(lap * _TURN % 1.0, (0.45, 0.6, 0.35)[lap % 3], 0.6)
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _edges(labels: NDArray[np.uint16], width: int) -> NDArray[np.bool_]:
@@ -240,11 +196,12 @@ def _stripes(height: int, width: int) -> NDArray[np.bool_]:
 
 def _deepest(area: NDArray[np.bool_]) -> tuple[float, float]:
     """Erode until nothing is left; the last pixels to go are the deepest."""
-    last, core = area, np.pad(area, 1)
-    while core.any():
-        last = core[1:-1, 1:-1]
-        inner = last & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
-        core = np.pad(inner, 1)
+    core = np.pad(area, 1)
+    inside = core[1:-1, 1:-1]
+    last = area
+    while inside.any():
+        last = inside.copy()
+        inside[:] = last & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
     rows, columns = np.nonzero(last)
     nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
     return float(columns[nearest] + 0.5) / area.shape[1], float(rows[nearest] + 0.5) / area.shape[0]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from prefect import flow
 
-from ..schemas.config import CorpusConfig, EvaluateConfig
+from ..schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig, load_config
 from ..tasks.evaluate import EvaluationSubject, EvaluationSummary
 from .stages import evaluate_stage, table_artifact
 
@@ -27,3 +30,8 @@ def evaluate(
     summary = evaluate_stage(subject, dataset, catalog, config or EvaluateConfig())
     table_artifact("evaluation-summary", {"mIoU": summary.miou, "images": summary.images}, summary.subject)
     return summary
+
+
+def subject_of(student: Path | None, segmenter: dict[str, Any]) -> EvaluationSubject:
+    """Return the student if one is given, else the segmenter that the configuration fields describe."""
+    return student if student is not None else load_config(SegmenterConfig, None, segmenter)

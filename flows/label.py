@@ -7,7 +7,7 @@ from prefect import flow
 from ..schemas.config import CorpusConfig, LabelConfig
 from ..tasks.pool import session
 from ..tasks.runs import RunSummary
-from .stages import filter_stage, label_stage, publish, table_artifact
+from .stages import label_stage, publish, table_artifact
 
 
 @flow(name="label", flow_run_name="label {corpus.uri}")
@@ -15,6 +15,8 @@ def label(
     corpus: CorpusConfig, catalog: str, config: LabelConfig | None = None, run_id: str | None = None
 ) -> RunSummary:
     """Label every image of a corpus once; a rerun resumes, and is a no-op when nothing is left.
+
+    With the vocabulary ``captions`` the stage filters the captions first, unless they are filtered already.
 
     Args:
         corpus: what to read.
@@ -30,8 +32,6 @@ def label(
     """
     config = config or LabelConfig()
     with session(config.pool):
-        if config.vocabulary == "captions":
-            filter_stage(corpus, catalog, config.filter)
         summary = label_stage(corpus, catalog, config, run_id)
     table_artifact("label-summary", {"version": summary.version, **summary.counts}, summary.run_id)
     publish(catalog, summary)

@@ -1,10 +1,11 @@
 """Contrastive training of a CLIP small enough to ship, pure torch over open_clip's own network.
 
-The loss is the symmetric contrastive loss of CLIP (Radford et al. 2021, Fig. 3) with the targets of UniCL (Yang et
-al. 2022, Eq. 2-3): pairs whose captions are the same text are positives of each other, because in a small world
-many pictures share a caption. Two things are fixed instead of learnt: the logit scale, where CLIP only clamps it,
-and the level of the cosines, which CLIP's larger towers settle by themselves ("cone", Liang et al. 2022). CLIP-DIY
-(Eq. 4) multiplies cosines by objectness without a logit scale, so it needs them all positive and alike in level.
+The loss is the symmetric contrastive loss of CLIP (Radford et al. 2021, Fig. 3) with the targets of UniCL (Yang
+et al. 2022, Eq. 2-3): pairs whose captions are the same text are positives of each other, because in a small
+world many pictures share a caption. Two things are fixed instead of learnt: the logit scale, which CLIP only
+clamps, and the level of the cosines, the cone in which CLIP's larger towers settle by themselves (Liang et al.
+2022). CLIP-DIY (Eq. 4) multiplies cosines by objectness without a logit scale, so it needs them positive and alike
+in level.
 """
 
 from __future__ import annotations
@@ -80,25 +81,27 @@ def caption_contrastive_loss(image: Tensor, text: Tensor, captions: Tensor, logi
 
 
 def cone_loss(image: Tensor, text: Tensor, captions: Tensor, cone: float) -> Tensor:
-    """Return the squared distance of the mean cosine of unlike pairs from ``cone``; shapes as in the loss above."""
+    """Return the squared distance of the mean cosine of unlike pairs from ``cone``; arguments as above."""
     unlike = captions[:, None] != captions[None, :]
     return ((image @ text.T)[unlike].mean() - cone) ** 2
 
 
 def open_cone(model: CLIP, batch: PairBatch, cone: float) -> None:
-    """Shift both towers along one common direction until unlike pairs have about the cosine ``cone``, in place.
+    """Shift both towers along one direction, in place, until unlike pairs have about the cosine ``cone``.
 
-    With orthogonal residuals a common part of squared share sqrt(cone) in either tower gives that cosine; the image
-    tower gets it in the attention pool's output bias, the text tower in the last norm's bias.
+    With orthogonal residuals a common part of squared share ``cone`` in either tower gives that cosine; the
+    image tower gets it in the attention pool's output bias, the text tower in the last norm's bias.
     """
     projection = model.text_projection.detach()
     direction = projection[0] / projection[0].norm()
-    lift = math.sqrt(math.sqrt(cone) / (1 - math.sqrt(cone)))
+    lift = math.sqrt(cone / (1 - cone))
     model.eval()
     with torch.no_grad():
         image = model.encode_image(batch.images) - model.visual.attnpool.c_proj.bias
         text = model.encode_text(batch.tokens)
-        model.visual.attnpool.c_proj.bias.copy_(lift * image.std(dim=0).norm() * direction - image.mean(dim=0))
+        model.visual.attnpool.c_proj.bias.copy_(
+            lift * image.std(dim=0).norm() * direction - image.mean(dim=0)
+        )
         wanted = lift * text.std(dim=0).norm() * direction - text.mean(dim=0)
         model.ln_final.bias.add_(torch.linalg.lstsq(projection.T, wanted[:, None]).solution[:, 0])
 
@@ -118,7 +121,9 @@ def train_clip(
     with torch.no_grad():
         model.logit_scale.fill_(math.log(config.logit_scale))
     model.logit_scale.requires_grad_(False)
-    optimizer = torch.optim.AdamW(_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        _groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     model.train()
     losses: list[float] = []
@@ -131,7 +136,9 @@ def train_clip(
     return losses
 
 
-def _step(model: CLIP, batch: PairBatch, config: ClipTrainingConfig, optimizer: torch.optim.Optimizer) -> float:
+def _step(
+    model: CLIP, batch: PairBatch, config: ClipTrainingConfig, optimizer: torch.optim.Optimizer
+) -> float:
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
         pooled = model.encode_image(batch.images.contiguous(memory_format=torch.channels_last))
     image = F.normalize(pooled.float(), dim=-1)

@@ -8,7 +8,7 @@ from ..schemas.errors import ConfigError
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that ``name`` stands for: ``auto`` (CUDA where there is one, else CPU) or torch's own name.
+    """Return the device of that name: one of torch's, or ``auto`` for CUDA where there is one, else the CPU.
 
     Raises:
         ConfigError: torch does not know the name, or this machine has no such device.
@@ -21,6 +21,6 @@ def resolve_device(name: str) -> torch.device:
         raise ConfigError(f"device {name!r} is unknown: use auto, cpu, cuda or cuda:N") from err
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f"device {name!r} does not exist: torch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"
+            f"no device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices; use auto or cpu"
         )
     return device

@@ -103,27 +103,42 @@ class LabelConfig(Frozen):
 
 
 class TrainConfig(Frozen):
-    """A student segmentation network on one pinned catalog version."""
+    """A student segmentation network on one pinned catalog version.
+
+    The defaults suit the demo: a small CLIP that has only seen crops of 64 pixels, two cores, a minute. For
+    photographs and a full CLIP choose ``short_side`` and ``crop`` near the encoder's own image size or above.
+    """
 
     encoder: str = Field("demo", description="CLIP whose image trunk starts the student, as SegmenterConfig.clip")
     steps: int = Field(600, ge=1)
-    batch_size: int = Field(16, ge=1)
-    crop: int = Field(192, ge=32, description="training crop, pixels")
-    short_side: int = Field(224, ge=32, description="images are resized to this short side first")
-    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(16, ge=2)
+    crop: int = Field(96, ge=32, multiple_of=32, description="training crop, pixels")
+    short_side: int = Field(112, ge=32, description="images are resized to this short side first, pixels")
+    learning_rate: float = Field(5e-3, gt=0, description="peak, of the untrained decoder")
+    trunk_rate: float = Field(0.2, ge=0, description="learning rate of the trunk as a share of the decoder's")
     weight_decay: float = Field(1e-2, ge=0)
+    ema_decay: float = Field(0.98, ge=0, lt=1, description="of the running average of the weights, per step")
+    decoder_width: int = Field(64, ge=8, description="channels of the decoder")
     min_score: float = Field(0.0, ge=0, le=1, description="masks below are ignored in the loss")
     seed: int = 0
     device: str = "auto"
+    loader_workers: int = Field(0, ge=0, description="processes that decode and crop; 0 is the training process")
     label_run: str | None = Field(None, description="label run to learn from; default: the newest in the version")
+    corpus: CorpusConfig | None = Field(None, description="where the images lie; default: where the run found them")
 
 
 class EvaluateConfig(Frozen):
     """mIoU of a segmenter or a student against ground truth at original size."""
 
     vocabulary: str = "demo"
+    ground_truth: str | None = Field(
+        None, description="folder of index PNGs; default: what the demo corpus or the COCO JSON holds itself"
+    )
+    restrict_to_captions: bool = Field(False, description="offer each image only what its own captions name")
     batch_images: int = Field(8, ge=1)
-    device: str = "auto"
+    device: str = Field("auto", description="of a student; a teacher has its own")
+    max_pixels: int = Field(100_000_000, ge=1)
+    pool: PoolConfig = PoolConfig()
 
 
 class DemoConfig(Frozen):

@@ -56,6 +56,6 @@ class Committer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Commit the rest, also of a stage that gave up or was interrupted, unless it is the catalog that failed."""
+        """Commit the rest, also of a stage that gave up or was interrupted; not into a failing catalog."""
         if not isinstance(error, CatalogError):
             self.flush()

@@ -15,6 +15,7 @@ from ..schemas.errors import CatalogError
 from ..schemas.vocabulary import Vocabulary
 
 BACKGROUND_NAME = "background"
+DERIVED = "derived"
 
 
 class EntityReason(StrEnum):
@@ -72,7 +73,9 @@ class EntitySet:
         classes = [c for c in vocabulary.classes if c.name != BACKGROUND_NAME]
         return cls(
             vocabulary.name,
-            tuple(Entity(c.name, c.synonyms, 0, i, True, EntityReason.NAMED) for i, c in enumerate(classes, 1)),
+            tuple(
+                Entity(c.name, c.synonyms, 0, i, True, EntityReason.NAMED) for i, c in enumerate(classes, 1)
+            ),
         )
 
     def counted(self, counts: Mapping[str, int]) -> Self:
@@ -153,8 +156,8 @@ def select_entities(
     """Keep the ``top_k`` most frequent groups that ``judge`` finds visual and ``min_count`` captions name.
 
     This is the CC4M rule ("only maintains the frequently appeared entities and exclude the abstract nouns",
-    OVSegmentor, Sec. 3.1.2 and 4.1: 100 entities). Ties go by name; the nouns of a group that at least ``min_count``
-    captions name are its synonyms.
+    OVSegmentor, Sec. 3.1.2 and 4.1: 100 entities). Ties go by name; the nouns of a group that at least
+    ``min_count`` captions name are its synonyms.
 
     Args:
         judge: KEPT for the name of a visual group, else the reason against it.
@@ -168,7 +171,7 @@ def select_entities(
         elif reason is EntityReason.KEPT and kept == top_k:
             reason = EntityReason.BEYOND
         kept += reason is EntityReason.KEPT
-        nouns = counts.members.get(name, {})
+        nouns = counts.members.get(name, Counter())
         synonyms = tuple(sorted(noun for noun, number in nouns.items() if number >= min_count))
         entities.append(Entity(name, synonyms, count, rank, reason is EntityReason.KEPT, reason))
-    return EntitySet("derived", tuple(entities))
+    return EntitySet(DERIVED, tuple(entities))

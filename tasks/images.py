@@ -13,8 +13,13 @@ from PIL import Image, UnidentifiedImageError
 
 from ..schemas.errors import ErrorReason, SampleError
 
-# Raster formats only: Pillow would hand EPS to Ghostscript.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+# Raster formats only: Pillow would hand EPS to Ghostscript. Not every build of Pillow reads all of them.
+Image.init()
+FORMATS = tuple(
+    name
+    for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+    if name in Image.OPEN
+)
 
 # First bytes of files that are images, though cut too short for Pillow to tell.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
@@ -47,7 +52,7 @@ def decode_image(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
         max_pixels: width x height above which nothing is decoded; the header is enough to tell.
 
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB, contiguous and writable.
 
     Raises:
         SampleError: EMPTY_FILE, NOT_AN_IMAGE (including 32-bit pixels, which have no fixed range), TOO_LARGE
@@ -93,8 +98,8 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
-        return np.asarray(Image.alpha_composite(white, layered).convert("RGB"))
-    return np.asarray(image.convert("RGB"))
+        return np.array(Image.alpha_composite(white, layered).convert("RGB"))
+    return np.array(image.convert("RGB"))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,82 +1,180 @@
-"""Label one shard: read, decode, segment, write its rows. Runs inside a worker and knows nothing of the pool."""
+"""Label one shard inside a worker: read, decode ahead in threads, segment in batches, write the rows."""
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+import fsspec
+import pyarrow.parquet as pq
 
 from ..catalogs.corpora import CorpusReader
-from ..catalogs.files import FileAdd, write_rows
-from ..catalogs.rle import mask_rows
-from ..models.segmenters import Segmenter
+from ..catalogs.files import FileAdd
 from ..schemas.config import LabelConfig, SegmenterConfig
 from ..schemas.errors import SampleError
-from ..schemas.labelmap import LabelMap
 from ..schemas.samples import BadSample, Sample, Shard, image_id
 from ..schemas.vocabulary import Vocabulary
 from .images import decode_image
+from .label_rows import DecodedImage, ShardRows
 from .prefetch import map_ahead
 from .segmenting import segment
 
-SegmenterFactory = Callable[[SegmenterConfig], Segmenter]
+if TYPE_CHECKING:  # at run time it would import torch into drivers that have nothing left to do
+    from ..models.segmenters import Segmenter
 
 
 @dataclass(frozen=True)
 class LabelItem:
-    """One shard, and the file of its caption rows where captions are the vocabulary."""
+    """One shard.
+
+    Args:
+        captions: the file of its caption rows, where captions are the vocabulary.
+        rewrite_errors: a driver died after it had committed the shard's ``errors`` and before its ``images``,
+            so that file must be replaced even where there is no error this time.
+    """
 
     shard: Shard
     captions: str | None = None
+    rewrite_errors: bool = False
 
 
 @dataclass(frozen=True)
 class LabelResult:
-    """What a worker reports of a shard; ``seconds`` are of decoding (summed over threads), waiting for decoded
-    images, the forward pass and writing.
+    """What a worker reports of a shard.
+
+    Args:
+        counts: of images, masks and errors.
+        reasons: of errors, code -> number.
+        seconds: decode (summed over threads), wait (for decoded images), forward and write.
+        weights: what -> sha256, as the segmenter says.
     """
 
     adds: tuple[FileAdd, ...]
     counts: Mapping[str, int]
+    reasons: Mapping[str, int]
     seconds: Mapping[str, float]
-    segmenter: str
     weights: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """An image ready for the segmenter: (H, W, 3) uint8 RGB and the sha256 of its file."""
-
-    key: str
-    pixels: NDArray[np.uint8]
-    sha256: str
-    seconds: float
-
-
-@dataclass(frozen=True)
 class LabelJob:
-    """All that a worker needs; calling it loads the segmenter."""
+    """All that a worker needs, small enough to send; calling it loads the segmenter.
+
+    ``vocabulary`` is None where every image has its own, from its captions.
+    """
 
     reader: CorpusReader
     catalog_uri: str
     run_id: str
     config: LabelConfig
     vocabulary: Vocabulary | None
-    segmenter_factory: SegmenterFactory
+    segmenter_factory: Callable[[SegmenterConfig], Segmenter]
 
     def __call__(self) -> Callable[[LabelItem], LabelResult]:
         segmenter = self.segmenter_factory(self.config.segmenter)
         return lambda item: _ShardLabeller(self, segmenter, item).run()
 
 
-@dataclass
-class _Rows:
-    images: list[dict[str, Any]] = field(default_factory=list)
-    masks: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[dict[str, Any]] = field(default_factory=list)
+class _ShardLabeller:
+    def __init__(self, job: LabelJob, segmenter: Segmenter, item: LabelItem) -> None:
+        self._job = job
+        self._segmenter = segmenter
+        self._item = item
+        self._rows = ShardRows(job.reader.name, item.shard, segmenter.id, job.config.min_area)
+        self._from_captions = caption_vocabularies(item.captions) if item.captions else {}
+        self._seconds = dict.fromkeys(("decode", "wait", "forward", "write"), 0.0)
 
+    def run(self) -> LabelResult:
+        batch: list[tuple[DecodedImage, Vocabulary]] = []
+        for image in self._decoded():
+            vocabulary = self._vocabulary(image.key)
+            if vocabulary is None:
+                self._rows.without_vocabulary(image)
+                continue
+            batch.append((image, vocabulary))
+            if len(batch) == self._job.config.batch_images:
+                self._label(batch)
+                batch = []
+        if batch:
+            self._label(batch)
+        with self._timed("write"):
+            always = {"images", "masks"} | ({"errors"} if self._item.rewrite_errors else set())
+            adds = self._rows.write(self._job.catalog_uri, self._job.run_id, always)
+        counts = {table: len(getattr(self._rows, table)) for table in ("images", "masks", "errors")}
+        reasons = Counter(row["reason"] for row in self._rows.errors)
+        return LabelResult(adds, counts, reasons, self._seconds, dict(self._segmenter.weights))
+
+    def _decoded(self) -> Iterator[DecodedImage]:
+        """Yield the images that can be decoded and keep the others as errors."""
+        config = self._job.config
+        decode = partial(decode_sample, max_pixels=config.max_pixels)
+        depth = config.batch_images + config.decode_threads
+        samples = self._job.reader.read(self._item.shard)
+        with closing(map_ahead(decode, samples, config.decode_threads, depth)) as ahead:
+            while True:
+                with self._timed("wait"):
+                    outcome = next(ahead, None)
+                if outcome is None:
+                    return
+                if isinstance(outcome, BadSample):
+                    self._rows.failed(outcome.key, outcome.reason, outcome.detail)
+                    continue
+                self._seconds["decode"] += outcome.seconds
+                yield outcome
+
+    def _vocabulary(self, key: str) -> Vocabulary | None:
+        return self._job.vocabulary or self._from_captions.get(image_id(self._job.reader.name, key))
+
+    def _label(self, batch: list[tuple[DecodedImage, Vocabulary]]) -> None:
+        with self._timed("forward"):
+            outcomes = segment(self._segmenter, [image.pixels for image, _ in batch], [v for _, v in batch])
+        with self._timed("write"):
+            for (image, vocabulary), outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, SampleError):
+                    self._rows.failed(image.key, outcome.reason, outcome.detail)
+                else:
+                    self._rows.labelled(image, vocabulary, outcome)
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[what] += time.perf_counter() - began
+
+
+def decode_sample(sample: Sample | BadSample, max_pixels: int) -> DecodedImage | BadSample:
+    """Decode a sample's image; a bad sample, or one whose image is bad, comes back as ``BadSample``."""
+    if isinstance(sample, BadSample):
+        return sample
+    began = time.perf_counter()
+    try:
+        pixels = decode_image(sample.image, max_pixels)
+    except SampleError as err:
+        return BadSample(sample.key, err.reason, err.detail)
+    digest = hashlib.sha256(sample.image).hexdigest()
+    return DecodedImage(sample.key, pixels, digest, time.perf_counter() - began)
+
+
+def caption_vocabularies(uri: str) -> dict[str, Vocabulary]:
+    """Return image id -> the entities of its kept captions, in order and once each, from a ``captions`` file.
+
+    Images without an entity are left out.
+    """
+    with fsspec.open(uri, "rb") as file:
+        table = pq.read_table(file, columns=["image_id", "caption_index", "keep", "entities"])
+    names: dict[str, dict[str, None]] = {}
+    for row in sorted(table.to_pylist(), key=lambda row: row["caption_index"]):
+        if row["keep"]:
+            names.setdefault(row["image_id"], {}).update(dict.fromkeys(row["entities"]))
+    shared: dict[tuple[str, ...], Vocabulary] = {}
+    for entities in {tuple(n) for n in names.values()}:
+        shared[entities] = Vocabulary.of(entities, "captions")
+    return {identity: shared[tuple(n)] for identity, n in names.items() if n}

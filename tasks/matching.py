@@ -11,7 +11,6 @@ from .entities import EntitySet
 from .surface_forms import WORD, Key, fold, surface_forms
 
 _HYPHENS: Final = frozenset("-\u2010\u2011")
-
 _ASCII_WORD: Final = re.compile("[a-z0-9]+")
 
 
@@ -113,4 +112,3 @@ def _forms(entities: EntitySet) -> Iterator[tuple[Key, str]]:
         for keys, entity in forms:
             for key in keys[1:] if inflected else keys[:1]:
                 yield key, entity
-

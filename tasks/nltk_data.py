@@ -51,7 +51,9 @@ def missing_data() -> str | None:
                 nltk.data.find(resource)
             except (LookupError, OSError, ValueError):
                 missing.append(package)
-        refused.update(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, RuntimeWarning)))
+        refused.update(
+            dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, RuntimeWarning))
+        )
     if not missing:
         return None
     return "; ".join([f"{' and '.join(missing)} not found", *refused])

@@ -18,9 +18,11 @@ from .entity_words import NO_REGION, PEOPLE, PERSONS, PLURAL_ONLY, SAME, THINGS
 from .nltk_data import HOW_TO_GET, missing_data, use_folder
 
 # Words as the tagger's training text (Penn Treebank) has them, but hyphenated compounds stay whole.
-_TOKEN: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*|['’]\w+|[^\w\s]")
+_TOKEN: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*|['\u2019]\w+|[^\w\s]")
 _LETTERS: Final = re.compile(r"[a-z]+(?:-[a-z]+)*")
-_VISUAL: Final = frozenset(f"noun.{kind}" for kind in ("animal", "artifact", "food", "object", "person", "plant"))
+_VISUAL: Final = frozenset(
+    f"noun.{kind}" for kind in ("animal", "artifact", "food", "object", "person", "plant")
+)
 _PERSON: Final = "noun.person"
 _NO_PERSON: Final = (_VISUAL | {"noun.substance"}) - {_PERSON}
 _VISUAL_TOPS: Final = frozenset(("animal", "artifact", "food", "object", "person", "plant"))
@@ -86,8 +88,8 @@ class Nouns:
     def _group(self, lemma: str) -> str:
         """Return the name under which a lemma is counted: people, a listed synonym's, or its own.
 
-        A person is a word whose first sense and at least half of whose senses are persons and that has no
-        sense of another visible kind ("tiger", "hanger").
+        A person is a word whose first sense and at least half of whose senses are persons, and that means
+        no other visible thing ("tiger", "hanger") and is no adjective or adverb ("native", "forward").
         """
         if lemma in NO_REGION or lemma in THINGS:
             return lemma
@@ -95,10 +97,7 @@ class Nouns:
             return self._same[lemma]
         if lemma in PERSONS:
             return PEOPLE
-        kinds = [sense.lexname() for sense in wordnet.synsets(lemma, wordnet.NOUN)]
-        persons = kinds.count(_PERSON)
-        is_person = kinds[:1] == [_PERSON] and 2 * persons >= len(kinds) and _NO_PERSON.isdisjoint(kinds)
-        return PEOPLE if is_person else lemma
+        return PEOPLE if _is_person(lemma) else lemma
 
     def _find_lemma(self, token: str, tag: str) -> str:
         if token in PLURAL_ONLY:
@@ -112,6 +111,13 @@ def _is_visual(sense: Any) -> bool:
     return sense.lexname() in _VISUAL or (
         sense.lexname() == "noun.Tops" and sense.name().split(".")[0] in _VISUAL_TOPS
     )
+
+
+def _is_person(lemma: str) -> bool:
+    kinds = [sense.lexname() for sense in wordnet.synsets(lemma, wordnet.NOUN)]
+    if kinds[:1] != [_PERSON] or 2 * kinds.count(_PERSON) < len(kinds) or not _NO_PERSON.isdisjoint(kinds):
+        return False
+    return not (wordnet.synsets(lemma, wordnet.ADJ) or wordnet.synsets(lemma, wordnet.ADV))
 
 
 def _same_words() -> dict[str, str]:

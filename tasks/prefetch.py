@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Full, Queue
 from typing import TypeVar
@@ -16,11 +16,11 @@ _POLL = 0.1
 
 def map_ahead(
     function: Callable[[In], Out], items: Iterable[In], threads: int, depth: int
-) -> Iterator[Out]:
+) -> Generator[Out, None, None]:
     """Yield ``function(item)`` in the order of ``items``, computed up to ``depth`` items ahead.
 
-    ``items`` is read in a thread of its own and ``function`` runs in ``threads`` others. What either raises comes
-    out here, after the results before it. Closing the iterator early ends the threads.
+    ``items`` is read in a thread of its own and ``function`` runs in ``threads`` others. What either raises
+    comes out here, after the results before it. Closing the iterator early ends the threads.
     """
     ready: Queue[Future[Out] | None] = Queue(maxsize=depth)
     stop = threading.Event()

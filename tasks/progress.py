@@ -35,3 +35,6 @@ class SilentProgress:
 
     def say(self, line: str) -> None:
         pass
+
+
+SILENT = SilentProgress()

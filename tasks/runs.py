@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from ..schemas.tables import SCHEMA_VERSION
 # Where and how fast a run works; another machine must arrive at the same run id and resume the same run.
 SCHEDULING = frozenset({"pool", "decode_threads", "batch_images", "crop_batch", "device"})
 
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LIBRARIES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow", "pyarrow", "ray", "nltk")
 
 
@@ -51,6 +53,9 @@ class RunHead:
         config: the whole configuration, stored for people.
         config_hash: of the part that decides the result (:func:`results_hash`).
         parent_run_id: the run whose output this one reads.
+
+    Raises:
+        ConfigError: the run id cannot be part of a path.
     """
 
     kind: str
@@ -62,6 +67,12 @@ class RunHead:
     corpus_fingerprint: str | None = None
     parent_run_id: str | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        if not _RUN_ID.fullmatch(self.run_id):
+            raise ConfigError(
+                f"run id {self.run_id!r} cannot name a folder: use at most 100 letters, digits, '.', '_', '-'"
+            )
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,16 @@ def finished_run(catalog: Catalog, head: RunHead) -> RunSummary | None:
         return None
     counts = {name: int(number) for name, number in row["counts"].items()}
     return RunSummary(head.kind, head.run_id, catalog.version(), counts, 0.0, True, head.corpus)
+
+
+def claim_run(catalog: Catalog, head: RunHead) -> None:
+    """Put a run on record as not finished before it starts.
+
+    Needed where a person chose the run id: should the driver be killed, the id still cannot be taken up with
+    another configuration, which would mix two results in one run.
+    """
+    if catalog.run(head.run_id) is None:
+        catalog.publish(run_row(head, RunEnd({}, reason="started, and not finished yet")), head.run_id)
 
 
 def run_row(head: RunHead, end: RunEnd) -> dict[str, Any]:

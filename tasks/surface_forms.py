@@ -27,10 +27,26 @@ _IRREGULAR: Final = {
     "octopus": "octopi",
 }
 _F_TO_VES: Final = frozenset(
-    "calf elf half hoof knife leaf life loaf scarf sheaf shelf thief wharf wife wolf".split()
+    (
+        "calf",
+        "elf",
+        "half",
+        "hoof",
+        "knife",
+        "leaf",
+        "life",
+        "loaf",
+        "scarf",
+        "sheaf",
+        "shelf",
+        "thief",
+        "wharf",
+        "wife",
+        "wolf",
+    )
 )
 # English inflects these by -men; "human" and "german" are not among them.
-_NOT_MEN: Final = frozenset("caiman german human ottoman roman shaman talisman".split())
+_NOT_MEN: Final = frozenset(("caiman", "german", "human", "ottoman", "roman", "shaman", "talisman"))
 
 Key = tuple[str, ...]
 
@@ -51,8 +67,8 @@ def words(text: str) -> Key:
 def surface_forms(name: str) -> tuple[Key, ...]:
     """Return the word sequences that stand for a name: itself and its plurals.
 
-    A name with a hyphen also stands without it ("t-shirt": "t-shirt", "t shirt", "tshirt"). A form that no one
-    writes ("peoples") does no harm; singulars are not made of plurals.
+    A name with a hyphen is also found without it ("t-shirt", "t shirt", "tshirt"). A form that no one writes
+    ("peoples") does no harm; singulars are not made of plurals.
     """
     key = words(name)
     if not key:

@@ -21,18 +21,18 @@ class RunFigures:
     run_id: str
     kind: str
     status: str
-    reason: str | None
-    corpus: str | None
-    corpus_uri: str | None
-    parent_run_id: str | None
-    config: Mapping[str, object]
-    config_hash: str
-    weights: Mapping[str, str]
-    code_version: str
-    libraries: Mapping[str, str]
-    counts: Mapping[str, object]
     finished_at: str
     seconds: float
+    config_hash: str
+    code_version: str
+    reason: str | None = None
+    corpus: str | None = None
+    corpus_uri: str | None = None
+    parent_run_id: str | None = None
+    config: Mapping[str, object] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, object] = field(default_factory=dict)
     counted: bool = False
 
 
@@ -116,7 +116,7 @@ class ErrorFigures:
 
 @dataclass(frozen=True)
 class EvaluationFigures:
-    """One row of ``evaluations``; ``ious`` maps a class to its IoU in [0, 1], or None where it never occurs."""
+    """One row of ``evaluations``; ``ious`` maps a class to its IoU in [0, 1], or None if it never occurs."""
 
     subject: str
     subject_id: str
@@ -148,7 +148,7 @@ class QualityFigures:
 
 @dataclass(frozen=True)
 class StudentFigures:
-    """One trained student; ``history`` holds (step, loss) in order and is empty where no file lies beside it."""
+    """One trained student; ``history`` holds (step, loss), or nothing where no record was found."""
 
     student_id: str
     label_run_id: str

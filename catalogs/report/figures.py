@@ -1,8 +1,8 @@
 """Gather what the report says from one catalog version.
 
-A version may hold several runs over the same images. Sums over all of them would count an image twice, so the
-figures follow, for each corpus, the newest finished label run and the filter run that it builds on; every other
-run is listed but not counted.
+A version may hold several runs over the same images. Sums over all of them would count an image twice, so
+the figures follow, for each corpus, the newest finished label run and the filter run that it builds on; every
+other run is listed but not counted.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from typing import Any
 import duckdb
 
 from ..query import connect
+from ..store import Catalog
 from .data import ErrorExample, ErrorFigures, ReportData, RunFigures
 from .figures_captions import caption_figures
 from .figures_masks import image_figures, mask_figures
 from .figures_quality import quality_figures, student_figures
+from .sql import records
 
 _COUNTED = ("label", "filter")
 _RUNS = """
@@ -28,9 +30,9 @@ SELECT run_id, kind, status, reason, corpus, corpus_uri, parent_run_id, config, 
 FROM runs ORDER BY finished_us DESC, run_id
 """
 _ERRORS = """
-SELECT stage, reason, count(*),
+SELECT stage, reason, count(*) AS count,
        list({'corpus': corpus, 'shard_id': shard_id, 'key': key, 'detail': detail}
-            ORDER BY corpus, shard_id, key)[1:3]
+            ORDER BY corpus, shard_id, key)[1:3] AS examples
 FROM errors WHERE list_contains($runs, run_id)
 GROUP BY stage, reason ORDER BY count(*) DESC, stage, reason
 """
@@ -46,11 +48,13 @@ def gather(uri: str, version: int | None = None) -> ReportData:
     Raises:
         CatalogError: no catalog at `uri`, or no such version.
     """
-    number = _version(uri, version)
+    number = Catalog.open(uri).version() if version is None else version
     with connect(uri, number) as db:
         runs = _runs(db)
         counted = _counted(runs)
-        of_kind = {kind: [r.run_id for r in runs if r.run_id in counted and r.kind == kind] for kind in _COUNTED}
+        of_kind = {
+            kind: [r.run_id for r in runs if r.run_id in counted and r.kind == kind] for kind in _COUNTED
+        }
         return ReportData(
             uri=uri,
             version=number,
@@ -72,16 +76,8 @@ def counted_label_runs(db: duckdb.DuckDBPyConnection) -> list[str]:
     return [r.run_id for r in runs if r.kind == "label" and r.run_id in counted]
 
 
-def _version(uri: str, version: int | None) -> int:
-    from ..store import Catalog
-
-    return Catalog.open(uri).version() if version is None else version
-
-
 def _runs(db: duckdb.DuckDBPyConnection) -> list[RunFigures]:
-    table = db.execute(_RUNS)
-    names = [column[0] for column in table.description or ()]
-    return [_run(dict(zip(names, row, strict=True))) for row in table.fetchall()]
+    return [_run(row) for row in records(db, _RUNS)]
 
 
 def _run(row: dict[str, Any]) -> RunFigures:
@@ -105,8 +101,7 @@ def _counted(runs: Sequence[RunFigures]) -> set[str]:
 
 
 def _errors(db: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> tuple[ErrorFigures, ...]:
-    rows = db.execute(_ERRORS, {"runs": list(runs)}).fetchall()
     return tuple(
-        ErrorFigures(stage, reason, count, tuple(ErrorExample(**e) for e in examples))
-        for stage, reason, count, examples in rows
+        ErrorFigures(**{**row, "examples": tuple(ErrorExample(**e) for e in row["examples"])})
+        for row in records(db, _ERRORS, runs=list(runs))
     )

@@ -26,7 +26,7 @@ _ENTITY_REASONS = """
 SELECT reason, count(*) FROM entities WHERE list_contains($runs, run_id)
 GROUP BY reason ORDER BY count(*) DESC, reason
 """
-# Ordered by a hash of the identity: a sample that looks random and is the same in every report of this version.
+# Ordered by a hash of the identity: looks random, and is the same in every report of this version.
 _EXAMPLES = """
 SELECT caption, spans, reason FROM captions
 WHERE list_contains($runs, run_id) AND keep = $keep AND trim(caption) <> ''
@@ -60,7 +60,7 @@ def caption_figures(db: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> Capti
 
 
 def cut(caption: str, spans: Sequence[dict[str, Any]]) -> tuple[tuple[str, str | None], ...]:
-    """Cut a caption at its entity spans; a span that overlaps an earlier one or leaves the caption is passed over."""
+    """Cut a caption at its entity spans; spans that overlap an earlier one or leave it are skipped."""
     pieces: list[tuple[str, str | None]] = []
     at = 0
     for span in sorted(spans, key=lambda s: (s["start"], -s["end"])):

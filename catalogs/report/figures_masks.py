@@ -24,10 +24,12 @@ SELECT least(floor(score * 20), 19)::INTEGER AS bin, count(*)
 FROM masks WHERE list_contains($runs, run_id) AND NOT isnan(score) GROUP BY bin
 """
 _AREAS = """
-SELECT len(list_filter($edges::DOUBLE[], e -> area_fraction >= e)) AS bin, count(*)
+SELECT CASE WHEN area_fraction < 0.01::FLOAT THEN 0 WHEN area_fraction < 0.02::FLOAT THEN 1
+            WHEN area_fraction < 0.05::FLOAT THEN 2 WHEN area_fraction < 0.1::FLOAT THEN 3
+            WHEN area_fraction < 0.2::FLOAT THEN 4 WHEN area_fraction <= 0.5::FLOAT THEN 5 ELSE 6 END AS bin,
+       count(*)
 FROM masks WHERE list_contains($runs, run_id) GROUP BY bin
 """
-_AREA_EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _AREA_NAMES = ("<1%", "1-2", "2-5", "5-10", "10-20", "20-50", ">50%")
 _MANY = 8
 
@@ -49,7 +51,7 @@ def mask_figures(db: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> MaskFigu
     labels = tuple(LabelFigures(*row) for row in db.execute(_LABELS, given).fetchall())
     if not labels:
         return MaskFigures()
-    areas = dict(db.execute(_AREAS, {**given, "edges": list(_AREA_EDGES)}).fetchall())
+    areas = dict(db.execute(_AREAS, given).fetchall())
     scores = dict(db.execute(_SCORES, given).fetchall())
     return MaskFigures(
         total=sum(label.masks for label in labels),

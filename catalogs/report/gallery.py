@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import duckdb
@@ -19,8 +20,11 @@ from ..query import connect
 from ..rle import decode_mask
 from .figures import counted_label_runs
 from .items import GalleryItem
+from .sql import records
 
-# Three tops of 3 n rows are enough for n pictures, whatever the overlap.
+Decoder = Callable[[bytes], NDArray[np.uint8]]
+
+# The first n of each ranking are enough for n pictures, however much the rankings overlap.
 _PICKS = """
 WITH rated AS (
     SELECT run_id, image_id, sum(score * area) / sum(area) AS certainty
@@ -44,7 +48,14 @@ QUALIFY row_number() OVER (PARTITION BY caption_index ORDER BY run_id) = 1 ORDER
 """
 
 
-def gallery_from_catalog(uri: str, version: int | None, corpus: CorpusReader, n: int = 48) -> list[GalleryItem]:
+def gallery_from_catalog(
+    uri: str,
+    version: int | None,
+    corpus: CorpusReader,
+    n: int = 48,
+    *,
+    decode: Decoder | None = None,
+) -> list[GalleryItem]:
     """Show pseudo-masks of a catalog: a third most certain, a third least certain, a third at random.
 
     Certainty of a picture is the mean score of its masks, weighted by area. The choice depends on the catalog
@@ -55,6 +66,7 @@ def gallery_from_catalog(uri: str, version: int | None, corpus: CorpusReader, n:
         version: its version; default: the newest.
         corpus: the corpus that was labelled, for the photographs.
         n: how many pictures; fewer where the catalog has fewer.
+        decode: image file to (H, W, 3) uint8 RGB, upright; default: by Pillow.
 
     Raises:
         CatalogError: no catalog at `uri`, or no such version.
@@ -62,18 +74,16 @@ def gallery_from_catalog(uri: str, version: int | None, corpus: CorpusReader, n:
     """
     with connect(uri, version) as db:
         picks = _picks(db, corpus.name, n)
-        photos = _photos(corpus, picks)
+        photos = _photos(corpus, picks, decode or _decode)
         return [_item(db, pick, photos[pick["key"]]) for pick in picks]
 
 
 def _picks(db: duckdb.DuckDBPyConnection, corpus: str, n: int) -> list[dict[str, Any]]:
     """Rank every labelled picture three ways and take the three tops in turn, no picture twice."""
-    table = db.execute(_PICKS, {"runs": counted_label_runs(db), "corpus": corpus, "most": n})
-    names = [column[0] for column in table.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in table.fetchall()]
+    rows = records(db, _PICKS, runs=counted_label_runs(db), corpus=corpus, most=n)
     taken: dict[str, dict[str, Any]] = {}
     for done, (rank, group) in enumerate(_GROUPS.items(), start=1):
-        want = min(len(rows), round(n * done / len(_GROUPS)))
+        want = min(len(rows), math.ceil(n * done / len(_GROUPS)))
         for row in sorted(rows, key=lambda r: r[rank]):
             if len(taken) >= want:
                 break
@@ -81,7 +91,9 @@ def _picks(db: duckdb.DuckDBPyConnection, corpus: str, n: int) -> list[dict[str,
     return list(taken.values())
 
 
-def _photos(corpus: CorpusReader, picks: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.uint8]]:
+def _photos(
+    corpus: CorpusReader, picks: Sequence[dict[str, Any]], decode: Decoder
+) -> dict[str, NDArray[np.uint8]]:
     """Read only the shards that hold a chosen picture, each only as far as needed."""
     wanted: dict[str, set[str]] = {}
     for pick in picks:
@@ -92,7 +104,7 @@ def _photos(corpus: CorpusReader, picks: Sequence[dict[str, Any]]) -> dict[str, 
         samples = corpus.read(shard) if missing else iter(())
         for sample in samples:
             if isinstance(sample, Sample) and sample.key in missing:
-                photos[sample.key] = _decode(sample.image)
+                photos[sample.key] = decode(sample.image)
                 missing.discard(sample.key)
             if not missing:
                 break

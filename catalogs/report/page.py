@@ -24,8 +24,8 @@ _LONGEST_TABLE = 300
 def render_page(data: ReportData, gallery: Sequence[GalleryItem] = (), title: str | None = None) -> str:
     """Return the report as HTML.
 
-    Every word from outside is escaped, and the page's own policy lets it load nothing from elsewhere and run no
-    script but the one it came with.
+    Every word from outside is escaped, and the page's own policy lets it load nothing from elsewhere and run
+    no script but the one it came with.
 
     Args:
         data: the figures.
@@ -34,14 +34,18 @@ def render_page(data: ReportData, gallery: Sequence[GalleryItem] = (), title: st
     """
     script = _part("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _environment().get_template("page.j2").render(
-        data=data,
-        gallery=prepare(gallery),
-        title=title or catalog_name(data.uri),
-        style=Markup(_part("page.css")),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        script_hash=f"sha256-{digest}",
-        longest=_LONGEST_TABLE,
+    return (
+        _environment()
+        .get_template("page.j2")
+        .render(
+            data=data,
+            gallery=prepare(gallery),
+            title=title or catalog_name(data.uri),
+            style=Markup(_part("page.css")),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            script_hash=f"sha256-{digest}",
+            longest=_LONGEST_TABLE,
+        )
     )
 
 

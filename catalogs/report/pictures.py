@@ -1,4 +1,4 @@
-"""Gallery items made ready for the page: thumbnails, layers, tags and words for readers who cannot see them."""
+"""Gallery items made ready for the page: thumbnails, layers, tags, and words for who cannot see them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...schemas.labelmap import LabelMap
-from ..overlay import RGB, OverlayStyle, colours_of, ink_on, names_in, overlay_layer, tags
+from ..overlay import OverlayStyle, names_in, overlay_layer, tags
+from ..palette import RGB, colours_of, ink_on
 from .items import GalleryItem
 from .thumbnails import fit, layer_uri, photo_uri
 
@@ -115,7 +116,9 @@ class _Kit:
             aspect=f"{size[0]} / {size[1]}",
             captions=item.captions,
             group=item.group,
-            layers=tuple(self._layer(m, role, title, miou, size) for role, title, m, miou in maps if m is not None),
+            layers=tuple(
+                self._layer(m, role, title, miou, size) for role, title, m, miou in maps if m is not None
+            ),
             classes=tuple(sorted(self.index[name] for name in _names(item))),
             teacher=teacher,
             student=student,
@@ -133,7 +136,8 @@ class _Kit:
             uri=layer_uri(drawn) if drawn.any() else None,
             alt=f"{title}: {said}",
             tags=tuple(
-                PlacedTag(self.index[t.name], round(100 * t.x, 1), round(100 * t.y, 1)) for t in places[:_TAGS]
+                PlacedTag(self.index[t.name], round(100 * t.x, 1), round(100 * t.y, 1))
+                for t in places[:_TAGS]
             ),
             miou=miou,
         )

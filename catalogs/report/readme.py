@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...schemas.errors import ConfigError
 from ...schemas.labelmap import LabelMap
-from ..overlay import RGB, OverlayStyle, colours_of, draw_legend, draw_overlay, names_in, resized_labels
+from ..overlay import OverlayStyle, draw_legend, draw_overlay, names_in, resized_labels
+from ..palette import RGB, colours_of
 from .items import GalleryItem
 
 _MOST_COLUMNS = 5
@@ -41,8 +42,8 @@ def readme_picture(items: Sequence[GalleryItem], path: Path) -> Path:
         raise ValueError("a picture needs at least one item")
     for width, colours in _TRIES:
         body = io.BytesIO()
-        sheet = _Sheet(tuple(items[:_MOST_COLUMNS]), width).draw()
-        sheet.quantize(colours).save(body, "PNG", optimize=True)
+        sheet = _Sheet(tuple(items[:_MOST_COLUMNS]), width)
+        _reduced(sheet.draw(), colours, tuple(sheet.colours.values())).save(body, "PNG", optimize=True)
         if body.tell() < _LIMIT:
             break
     try:
@@ -66,10 +67,21 @@ class _Sheet:
         wide = min(free // len(self.items), 420)
         return wide, round(wide * 0.75)
 
+    @property
+    def rows(self) -> list[tuple[str, list[LabelMap | None]]]:
+        both = [
+            ("pseudo-mask", [item.teacher for item in self.items]),
+            ("student", [item.student for item in self.items]),
+        ]
+        return [(name, maps) for name, maps in both if any(m is not None for m in maps)]
+
+    @property
+    def colours(self) -> dict[str, RGB]:
+        return colours_of(n for _, maps in self.rows for m in maps if m is not None for n in names_in(m))
+
     def draw(self) -> Image.Image:
         wide, tall = self.cell
-        rows = [(name, maps) for name, maps in self._rows() if any(m is not None for m in maps)]
-        colours = colours_of(n for _, maps in rows for m in maps if m is not None for n in names_in(m))
+        rows, colours = self.rows, self.colours
         width = 2 * _MARGIN + len(self.items) * (wide + _GAP) - _GAP
         legend = draw_legend(list(colours), colours, width - 2 * _MARGIN, 17)
         head = _MARGIN + tall + 3 * _LINE
@@ -86,15 +98,11 @@ class _Sheet:
         sheet.paste(legend, (_MARGIN, height - legend.height - _MARGIN // 2))
         return sheet
 
-    def _rows(self) -> list[tuple[str, list[LabelMap | None]]]:
-        return [
-            ("pseudo-mask", [item.teacher for item in self.items]),
-            ("student", [item.student for item in self.items]),
-        ]
-
     def _photo(self, item: GalleryItem) -> Image.Image:
         picture = Image.fromarray(item.image)
-        return picture.crop(self._box(picture.width, picture.height)).resize(self.cell, Image.Resampling.LANCZOS)
+        return picture.crop(self._box(picture.width, picture.height)).resize(
+            self.cell, Image.Resampling.LANCZOS
+        )
 
     def _box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The largest 4:3 box about the centre."""
@@ -132,6 +140,15 @@ class _Sheet:
         score = item.scores[name == "student"]
         words = name if score is None else f"{name}, mIoU {100 * score:.0f}"
         ImageDraw.Draw(sheet).text(at, words, _SOFT, ImageFont.load_default(15))
+
+
+def _reduced(picture: Image.Image, count: int, exact: Sequence[RGB]) -> Image.Image:
+    """Reduce to a palette; the colours of classes and text stay exact, though few pixels have them."""
+    kept = [(255, 255, 255), _TEXT, _SOFT, *exact][: count // 2]
+    palette = picture.quantize(count - len(kept)).getpalette() or []
+    holder = Image.new("P", (1, 1))
+    holder.putpalette([*palette[: 3 * (count - len(kept))], *(part for colour in kept for part in colour)])
+    return picture.quantize(palette=holder, dither=Image.Dither.NONE)
 
 
 def wrap(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, most: int) -> list[str]:

@@ -38,9 +38,9 @@ def columns(bins: Sequence[Bin], title: str, axis: str, every: int = 1) -> Marku
             tall = max(tall, 1.0)
         x = _LEFT + i * step
         parts.append(
-            Markup('<rect class="column" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1.5">').format(
-                x + step * 0.08, floor - tall, step * 0.84, tall
-            )
+            Markup(
+                '<rect class="column" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1.5">'
+            ).format(x + step * 0.08, floor - tall, step * 0.84, tall)
             + Markup("<title>{}: {}</title></rect>").format(item.name, f"{item.count:,}")
         )
         if i % every == 0:
@@ -70,7 +70,8 @@ def line(points: Sequence[tuple[float, float]], title: str, axis: str) -> Markup
     top = _ceiling(max(y for _, y in finite))
     across = (_WIDTH - _LEFT - _RIGHT) / (high - low)
     path = " ".join(
-        f"{_LEFT + (x - low) * across:.1f},{floor - (floor - _TOP) * max(y, 0.0) / top:.1f}" for x, y in finite
+        f"{_LEFT + (x - low) * across:.1f},{floor - (floor - _TOP) * max(y, 0.0) / top:.1f}"
+        for x, y in finite
     )
     parts = [_grid(top, floor), Markup('<polyline class="curve" points="{}"/>').format(path)]
     for x, anchor in ((low, "start"), ((low + high) / 2, "middle"), (high, "end")):
@@ -81,7 +82,9 @@ def line(points: Sequence[tuple[float, float]], title: str, axis: str) -> Markup
 
 
 def _frame(height: int, label: str, parts: Sequence[Markup]) -> Markup:
-    opened = Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(_WIDTH, height, label)
+    opened = Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+        _WIDTH, height, label
+    )
     return opened + Markup("").join(parts) + Markup("</svg>")
 
 
@@ -98,7 +101,9 @@ def _grid(top: float, floor: float) -> Markup:
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> Markup:
-    return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(x, y, anchor, escape(words))
+    return Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
+        x, y, anchor, escape(words)
+    )
 
 
 def _ceiling(value: float) -> float:

@@ -118,7 +118,6 @@ def label(
         "vocabulary": vocabulary,
         **segmenter.overrides("segmenter."),
         **pool.overrides("pool"),
-        **pool.overrides("filter.pool"),
     }
     settings = load_config(LabelConfig, config, overrides)
     from ..label import label as label_flow

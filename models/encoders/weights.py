@@ -17,7 +17,11 @@ CONFIG_FILE = "open_clip_config.json"
 MANIFEST_FILE = "manifest.json"
 
 # open_clip's own order of preference where a folder holds several forms of the same weights.
-_PREFERRED = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
+_PREFERRED = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
 _SUFFIXES = (".safetensors", ".bin", ".pth")
 
 
@@ -79,8 +83,8 @@ def file_sha256(path: Path) -> str:
 def pinned_sha256(path: Path) -> str:
     """Return a weight file's sha256 after holding it against the pin beside it, if there is one.
 
-    The pin is a ``manifest.json`` in the same folder: ``{"sha256": {file name: 64 hex digits}}``; other keys, and
-    files it does not name, are of no concern here.
+    The pin is a ``manifest.json`` in the same folder: ``{"sha256": {file name: 64 hex digits}}``; a file that
+    it does not name is not pinned.
 
     Raises:
         WeightsError: the file cannot be read, or its checksum is not the pinned one.
@@ -112,7 +116,9 @@ def _from_folder(folder: Path, name: str) -> ClipSource:
     found = sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES)
     preferred = [folder / n for n in _PREFERRED if folder / n in found]
     if not found:
-        raise WeightsError(f"CLIP folder {str(folder)!r} has no weights: put {_PREFERRED[0]} beside {CONFIG_FILE}")
+        raise WeightsError(
+            f"CLIP folder {str(folder)!r} has no weights: put {_PREFERRED[0]} beside {CONFIG_FILE}"
+        )
     if not preferred and len(found) > 1:
         raise WeightsError(
             f"CLIP folder {str(folder)!r} has several weight files ({', '.join(f.name for f in found)}): "
@@ -128,12 +134,14 @@ def _from_hub(model: str, tag: str) -> ClipSource:
     config = open_clip.get_pretrained_cfg(model, tag)
     if not config:
         tags = open_clip.list_pretrained_tags_by_model(model)
-        raise WeightsError(f"open_clip has no weights {tag!r} of {model!r}; it has: {', '.join(tags) or 'none'}")
+        raise WeightsError(
+            f"open_clip has no weights {tag!r} of {model!r}; it has: {', '.join(tags) or 'none'}"
+        )
     try:
         path = Path(open_clip.download_pretrained(config))
     except (OSError, RuntimeError, ValueError) as err:
         raise WeightsError(
-            f"weights {model}:{tag} are not in the cache and could not be downloaded ({err}): go online once, or "
-            f"copy a folder with {CONFIG_FILE} and {_PREFERRED[0]} here and give its path"
+            f"weights {model}:{tag} are not in the cache and could not be downloaded ({err}): go online "
+            f"once, or copy a folder with {CONFIG_FILE} and {_PREFERRED[0]} here and give its path"
         ) from err
     return ClipSource(f"{model}:{tag}", model, tag, path)

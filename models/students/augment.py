@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...schemas.labelmap import IGNORE
+from .resize import labels_to
 
 _SCALES = (0.7, 1.6)
 _JITTER = 0.3
@@ -20,8 +21,8 @@ def random_crop(
 ) -> tuple[Tensor, Tensor]:
     """Cut a square of random place and size, flip it half of the time and resize it.
 
-    The square's side is ``crop / s``, s log-uniform in [0.7, 1.6]; where it leaves the image it holds black pixels
-    to ignore.
+    The square's side is ``crop / s``, s log-uniform in [0.7, 1.6]; where it leaves the image it holds black
+    pixels to ignore.
 
     Args:
         image: (H, W, 3) RGB.
@@ -37,8 +38,7 @@ def random_crop(
     pixels, ids = _pad(image[window], side, 0)[:, flip], _pad(labels[window], side, IGNORE)[:, flip]
     planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float().div_(255)
     planes = F.interpolate(planes[None], size=(crop, crop), mode="bilinear", antialias=side > crop)[0]
-    nearest = ((np.arange(crop) + 0.5) * (side / crop)).astype(np.int64)
-    return planes.clamp_(0, 1), torch.from_numpy(ids[np.ix_(nearest, nearest)].astype(np.int64))
+    return planes.clamp_(0, 1), torch.from_numpy(labels_to(ids, (crop, crop)).astype(np.int64))
 
 
 def colour_jitter(image: Tensor, rng: np.random.Generator) -> Tensor:

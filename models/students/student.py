@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -21,7 +19,7 @@ class StudentSpec(Frozen):
         classes: in the order of the logits; ``classes[0]`` is the background.
         short_side: images are resized to this short side before the network sees them, in pixels.
         mean, std: per RGB channel, of images in [0, 1].
-        width: channels of the decoder at strides of 4 and more; half as many at 2.
+        width: channels of the decoder.
     """
 
     name: str
@@ -36,8 +34,11 @@ class StudentSpec(Frozen):
 class Student(nn.Module):
     """Float RGB images (B, 3, H, W) in [0, 1] -> logits (B, C, H, W), C = ``len(spec.classes)``.
 
-    From coarse to fine, each level adds a 1x1 projection of the trunk's features to the upsampled level below it and
-    mixes them with a 3x3 convolution (top-down path of FPN, Lin et al. 2017, Sec. 3); the finest level gives logits.
+    From coarse to fine, each level adds a 1x1 projection of the trunk's features to the upsampled level
+    below and mixes them with a 3x3 convolution (FPN, Lin et al. 2017, Sec. 3). Every level gives logits of
+    its own, which add up from coarse to fine (skip fusion of FCN, Long et al. 2015, Sec. 4.2): the head
+    then learns from the trunk's semantic layers directly, in far fewer steps than through the whole
+    top-down path.
 
     Args:
         spec: the architecture.
@@ -63,7 +64,9 @@ class Student(nn.Module):
         return full[..., :height, :width]
 
     def coarse_logits(self, images: Tensor) -> Tensor:
-        """(B, C, h, w) logits of the finest level, over the image zero-padded right and below to the trunk's stride."""
+        """(B, C, h, w) logits of the finest level, over the image zero-padded right and below to the
+        trunk's stride.
+        """
         height, width = images.shape[-2:]
         normed = (images - self.mean) / self.std
         padded = F.pad(normed, (0, -width % self.trunk.stride, 0, -height % self.trunk.stride))
@@ -75,23 +78,24 @@ class Decoder(nn.Module):
 
     def __init__(self, channels: tuple[int, ...], width: int, classes: int) -> None:
         super().__init__()
-        widths = [width // 2 if i == 0 and len(channels) > 2 else width for i in range(len(channels))]
-        self.lateral = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(channels, widths, strict=True))
-        self.mix = nn.ModuleList(_conv_norm_act(w, w) for w in widths)
-        self.down = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 1) if coarse != fine else nn.Identity() for fine, coarse in pairwise(widths)
-        )
-        self.head = nn.Conv2d(widths[0], classes, 1)
+        self.lateral = nn.ModuleList(_conv_norm_act(c, width, 1) for c in channels)
+        self.mix = nn.ModuleList(_conv_norm_act(width, width, 3) for _ in channels[:-1])
+        self.head = nn.ModuleList(nn.Conv2d(width, classes, 1) for _ in channels)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        x = self.mix[-1](self.lateral[-1](features[-1]))
+        x = self.lateral[-1](features[-1])
+        logits = self.head[-1](x)
         for i in reversed(range(len(features) - 1)):
             side = self.lateral[i](features[i])
-            below = F.interpolate(self.down[i](x), size=side.shape[-2:], mode="bilinear", align_corners=False)
-            x = self.mix[i](side + below)
-        return self.head(x)
+            x = self.mix[i](side + _resize(x, side))
+            logits = self.head[i](x) + _resize(logits, side)
+        return logits
 
 
-def _conv_norm_act(inputs: int, outputs: int) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _conv_norm_act(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

@@ -22,8 +22,9 @@ _CLIP_NORM = 1.0
 class StudentTrainer:
     """AdamW with warm-up and cosine decay on cross-entropy, and a running average of the weights.
 
-    Pseudo-labels are blocky, so the loss is taken on the decoder's own grid, one label for each cell (its centre's):
-    finer contours than that would be learnt from noise, and full-size logits would cost more than the network.
+    Pseudo-labels are blocky, so the loss is taken on the decoder's own grid, one label for each cell (its
+    centre's): finer contours than that would be learnt from noise, and full-size logits would cost more
+    than the network.
 
     Args:
         student: is trained in place; :attr:`averaged` is the one to keep.
@@ -32,14 +33,19 @@ class StudentTrainer:
 
     def __init__(self, student: Student, config: TrainConfig) -> None:
         self.device = resolve_device(config.device)
-        self.student = student.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.student: Student = student.to(self.device, memory_format=torch.channels_last).train()
         self.step = 0
         self._config = config
         self._average = AveragedModel(
             self.student, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
         )
         self._optimizer = torch.optim.AdamW(
-            self.student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            [
+                {"params": list(self.student.trunk.parameters()), "share": config.trunk_rate},
+                {"params": list(self.student.decoder.parameters()), "share": 1.0},
+            ],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
         )
         self._autocast = _bfloat16_is_native(self.device)
 
@@ -64,7 +70,7 @@ class StudentTrainer:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), _CLIP_NORM)
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, self._config)
+            group["lr"] = group["share"] * learning_rate(self.step, self._config)
         self._optimizer.step()
         self._average.update_parameters(self.student)
         self.step += 1
@@ -100,7 +106,9 @@ def coarse_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up over the first tenth of the steps, then half a cosine to zero (Loshchilov & Hutter 2017)."""
+    """Linear warm-up over the first tenth of the steps, then half a cosine to zero (Loshchilov & Hutter
+    2017).
+    """
     done = (step + 1) / config.steps
     rising = min(1.0, done / _WARM_UP)
     falling = 0.5 * (1 + math.cos(math.pi * max(0.0, done - _WARM_UP) / (1 - _WARM_UP)))

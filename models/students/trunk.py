@@ -42,22 +42,19 @@ TrunkSpec = Annotated[ResNetSpec | ViTSpec, Field(discriminator="kind")]
 
 
 class ResNetTrunk(nn.Module):
-    """ModifiedResNet without its attention pool: features at strides 2, 4, 8, 16 and 32."""
+    """ModifiedResNet without its attention pool: features at strides 4, 8, 16 and 32."""
 
     def __init__(self, spec: ResNetSpec) -> None:
         super().__init__()
         self.net = ModifiedResNet(list(spec.layers), output_dim=1, heads=1, image_size=32, width=spec.width)
         self.net.attnpool = nn.Identity()
-        self.channels = (spec.width, *(spec.width * k for k in (4, 8, 16, 32)))
+        self.channels = tuple(spec.width * k for k in (4, 8, 16, 32))
         self.stride = 32
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        net = self.net
-        x = net.act1(net.bn1(net.conv1(images)))
-        x = net.act2(net.bn2(net.conv2(x)))
-        features = [net.act3(net.bn3(net.conv3(x)))]
-        x = net.avgpool(features[0])
-        for layer in (net.layer1, net.layer2, net.layer3, net.layer4):
+        x = self.net.stem(images)
+        features = []
+        for layer in (self.net.layer1, self.net.layer2, self.net.layer3, self.net.layer4):
             x = layer(x)
             features.append(x)
         return features
@@ -103,8 +100,8 @@ class ViTTrunk(nn.Module):
 
 
 def build_trunk(spec: ResNetSpec | ViTSpec) -> ResNetTrunk | ViTTrunk:
-    """Build an untrained trunk: float (B, 3, H, W) normalised images, H and W multiples of ``stride``, to a list
-    of (B, ``channels[i]``, h, w) from fine to coarse.
+    """Build an untrained trunk: float (B, 3, H, W) normalised images, H and W multiples of ``stride``, to a
+    list of (B, ``channels[i]``, h, w) from fine to coarse.
     """
     return ResNetTrunk(spec) if isinstance(spec, ResNetSpec) else ViTTrunk(spec)
 
@@ -117,7 +114,8 @@ def trunk_spec(visual: nn.Module) -> ResNetSpec | ViTSpec:
     """
     if isinstance(visual, ModifiedResNet):
         blocks = (visual.layer1, visual.layer2, visual.layer3, visual.layer4)
-        return ResNetSpec(layers=tuple(len(b) for b in blocks), width=visual.conv3.out_channels)  # type: ignore[arg-type]
+        first, second, third, fourth = (len(block) for block in blocks)
+        return ResNetSpec(layers=(first, second, third, fourth), width=visual.conv3.out_channels)
     if isinstance(visual, VisionTransformer) and visual.grid_size[0] == visual.grid_size[1]:
         return ViTSpec(
             patch=visual.patch_size[0],

@@ -1,0 +1,135 @@
+"""One Delta table as what maskmill needs of it: a set of Parquet files that changes in atomic commits."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction
+
+from ..schemas.errors import CatalogError
+from ..schemas.tables import PARTITION, TABLES
+from .files import FileAdd
+from .storage import is_local, join, locate, reported_as
+
+_TRIES = 30
+# Delta's own cleanup would drop log entries after 30 days, and with them the versions that trainers pin. An
+# entry is about a kilobyte, and checkpoints at every 100th commit keep opening a long log fast.
+_KEEP_FOR_EVER = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+
+
+class FileTable:
+    """A table of a catalog, partitioned by run.
+
+    Every call reads the log afresh, so that other writers' commits are seen. All methods raise CatalogError
+    where the table is missing or damaged or the store refuses.
+
+    Args:
+        catalog_uri: folder or object-store prefix of the catalog.
+        name: key of ``schemas.tables.TABLES``.
+    """
+
+    def __init__(self, catalog_uri: str, name: str) -> None:
+        self.uri = join(catalog_uri, name)
+        self.name = name
+        self._options = storage_options(catalog_uri)
+        self._schema = TABLES[name].append(pa.field(PARTITION, pa.string(), nullable=False))
+
+    def exists(self) -> bool:
+        with reported_as(CatalogError, f"cannot look for {self.uri!r}"):
+            return self._is_there()
+
+    def create(self) -> None:
+        """Make the table; one that is there, or that another process makes at this moment, is as good."""
+        with reported_as(CatalogError, f"cannot make {self.uri!r}"):
+            fs, path = locate(self.uri)
+            if is_local(fs):
+                fs.makedirs(path, exist_ok=True)
+            try:
+                self._create()
+            except DeltaError:
+                if not self._is_there():
+                    raise
+
+    def version(self) -> int:
+        return self._open().version()
+
+    def sizes(self, version: int | None = None) -> dict[str, int]:
+        """Return path -> bytes of the files at a version (default: the newest), sorted by path."""
+        actions = pa.table(self._open(version).get_add_actions(flatten=True))
+        paths = [unquote(path) for path in actions["path"].to_pylist()]
+        return dict(sorted(zip(paths, actions["size_bytes"].to_pylist(), strict=True)))
+
+    def append(self, adds: Sequence[FileAdd]) -> int:
+        """Add the files that are not there yet in one commit; return their number.
+
+        A file that was written again with another size is committed again under its name.
+        """
+        known = self.sizes()
+        changed = {add.path: add for add in adds if known.get(add.path) != add.size}
+        if changed:
+            self._commit(list(changed.values()), "append", None)
+        return sum(path not in known for path in changed)
+
+    def replace_run(self, add: FileAdd) -> None:
+        """Let ``add`` be the only file of its run, in one commit; earlier versions keep theirs."""
+        if [path for path in self.sizes() if path.startswith(f"{PARTITION}={add.run_id}/")] != [add.path]:
+            self._commit([add], "overwrite", [(PARTITION, "=", add.run_id)])
+
+    def _create(self) -> None:
+        DeltaTable.create(
+            self.uri,
+            self._schema,
+            partition_by=[PARTITION],
+            configuration=_KEEP_FOR_EVER,
+            storage_options=self._options,
+        )
+
+    def _commit(self, adds: Sequence[FileAdd], mode: Literal["append", "overwrite"], replaced: Any) -> None:
+        now = int(time.time() * 1000)
+        actions = [AddAction(a.path, a.size, {PARTITION: a.run_id}, now, True, a.stats) for a in adds]
+        with reported_as(CatalogError, f"cannot commit to {self.uri!r}"):
+            for attempt in range(_TRIES):
+                try:
+                    self._open().create_write_transaction(
+                        actions, mode, self._schema, [PARTITION], partition_filters=replaced
+                    )
+                    return
+                except CommitFailedError:
+                    # Another writer was faster, and its commit may concern the same run: look again.
+                    if attempt == _TRIES - 1:
+                        raise
+                time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 - spreads writers
+
+    def _is_there(self) -> bool:
+        try:
+            DeltaTable(self.uri, storage_options=self._options)
+        except TableNotFoundError:
+            return False
+        return True
+
+    def _open(self, version: int | None = None) -> DeltaTable:
+        with reported_as(CatalogError, f"cannot open {self.uri!r}"):
+            try:
+                return DeltaTable(self.uri, version=version, storage_options=self._options)
+            except TableNotFoundError as err:
+                raise CatalogError(f"{self.uri!r} is missing: the catalog is damaged, or is none") from err
+
+
+def storage_options(uri: str) -> dict[str, str] | None:
+    """Return what deltalake must be told beyond the environment: to talk http to a named S3 endpoint."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not uri.startswith(("s3://", "s3a://")) or not endpoint:
+        return None
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": str(endpoint.startswith("http://")).lower()}

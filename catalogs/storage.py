@@ -1,0 +1,114 @@
+"""Local folders and object stores behind one pair: an fsspec file system and a path on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+from ..schemas.errors import MaskmillError
+
+_LONGEST = 400
+_DECORATION = re.compile("\x1b\\[[0-9;]*m|↳")  # colours and arrows in the errors of deltalake
+_PACKAGES = {"s3": "maskmill[s3]", "s3a": "maskmill[s3]", "gs": "maskmill[gcs]", "gcs": "maskmill[gcs]"}
+
+
+def locate(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the file system that serves ``uri`` and the path on it; local paths come back absolute.
+
+    Raises:
+        ValueError: nothing serves such a URI.
+        ImportError: the package for this kind of store is not installed; the text names it.
+    """
+    try:
+        fs, path = url_to_fs(uri)
+    except ImportError as err:
+        scheme = uri.partition("://")[0]
+        package = _PACKAGES.get(scheme, f"the fsspec package for {scheme}://")
+        raise ImportError(f"{uri!r} needs {package}: pip install {package!r}") from err
+    return fs, path
+
+
+def is_local(fs: fsspec.AbstractFileSystem) -> bool:
+    return isinstance(fs, LocalFileSystem)
+
+
+def full_uri(fs: fsspec.AbstractFileSystem, path: str) -> str:
+    """Return what other processes can open: an absolute local path, or scheme and path."""
+    return path if is_local(fs) else str(fs.unstrip_protocol(path))
+
+
+def join(uri: str, *parts: str) -> str:
+    return "/".join([uri.rstrip("/"), *parts])
+
+
+def fingerprint(info: Mapping[str, Any]) -> str:
+    """Return what tells one state of a file from the next: size and etag, or size and modification time."""
+    for field in (
+        "ETag",
+        "etag",
+        "md5Hash",
+        "content_md5",
+        "mtime",
+        "LastModified",
+        "last_modified",
+        "created",
+    ):
+        if info.get(field) is not None:
+            return f"{info.get('size')}-{str(info[field]).strip(chr(34))}"
+    return str(info.get("size"))
+
+
+def put_file(uri: str, data: bytes) -> None:
+    """Write a file that appears whole or not at all; an existing one is replaced.
+
+    Locally a draft is written beside it and moved into place, which leaves nothing behind on failure; an
+    object store gets one upload, which is atomic there.
+
+    Raises:
+        OSError: the store refuses, or is full.
+    """
+    fs, path = locate(uri)
+    if not is_local(fs):
+        fs.pipe_file(path, data)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            # A commit may name this file right after; its content must be on disk before its name is.
+            os.fsync(file.fileno())
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def reported_as(error: type[MaskmillError], what: str) -> Iterator[None]:
+    """Turn whatever a store raises into ``error`` with the text ``what: reason``."""
+    try:
+        yield
+    except MaskmillError:
+        raise
+    except PermissionError as err:
+        raise error(f"{what}: no permission ({one_line(err)}); check who may read and write there") from err
+    except Exception as err:  # each backend has types of its own
+        raise error(f"{what}: {one_line(err)}") from err
+
+
+def one_line(err: BaseException) -> str:
+    """Return an exception's text in one line of bearable length, or its type where it has none."""
+    text = " ".join(_DECORATION.sub(" ", str(err)).split())
+    text = text or type(err).__name__
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

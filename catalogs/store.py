@@ -1,0 +1,220 @@
+"""The catalog: Delta tables that a driver commits files to, and the pinned versions that readers see.
+
+A catalog version is a Delta version of the table ``runs``. A row of ``runs`` holds the versions that the
+other tables had when its run was published. Version N shows of a table the files at the highest of these
+versions among the rows of ``runs`` at N, of runs whose row says ``finished``; so no version ever shows half a
+run, and none changes once it is published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Self
+
+from ..schemas.errors import CatalogError
+from ..schemas.tables import PARTITION, SCHEMA_VERSION, TABLES
+from .delta import FileTable
+from .files import FileAdd, read_files, run_of, write_rows
+from .storage import full_uri, join, locate, reported_as
+
+FINISHED = "finished"
+RUNS_TABLE = "runs"
+_JSON_COLUMNS = ("config", "weights", "libraries", "counts", "table_versions")
+_SCHEMES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
+
+
+class Catalog:
+    """A catalog in a local folder or at an object-store prefix; ``uri`` is absolute.
+
+    Any number of processes may read, write files and commit at once.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = catalog_uri(uri)
+
+    @classmethod
+    def create_or_open(cls, uri: str) -> Self:
+        """Open a catalog, or make an empty one where nothing lies yet.
+
+        Raises:
+            CatalogError: something else lies there, no permission, or a newer maskmill wrote the catalog.
+        """
+        catalog = cls(uri)
+        if not catalog._is_there():
+            catalog._refuse_foreign()
+            # ``runs`` comes last: with it the catalog is there, and a creation cut short is simply repeated.
+            for name in sorted(TABLES, key=lambda name: name == RUNS_TABLE):
+                catalog._table(name).create()
+        catalog._refuse_newer()
+        return catalog
+
+    @classmethod
+    def open(cls, uri: str) -> Self:
+        """Open an existing catalog.
+
+        Raises:
+            CatalogError: there is none, or a newer maskmill wrote it.
+        """
+        catalog = cls(uri)
+        if not catalog._is_there():
+            raise CatalogError(f"no catalog at {uri!r}: give its folder, or make one with `maskmill label`")
+        catalog._refuse_newer()
+        return catalog
+
+    def commit(self, adds: Sequence[FileAdd]) -> int:
+        """Commit files, with one Delta commit per table, in the order in which tables first occur.
+
+        Committing the same files again changes nothing.
+
+        Returns:
+            The number of files that were new.
+        """
+        by_table: dict[str, list[FileAdd]] = defaultdict(list)
+        for add in adds:
+            by_table[add.table].append(add)
+        return sum(self._table(table).append(group) for table, group in by_table.items())
+
+    def committed(self, table: str, run_id: str) -> set[str]:
+        """Return the names, without ``.parquet``, of the files that are committed for a run."""
+        return {PurePosixPath(uri).stem for uri in self.run_files(table, run_id)}
+
+    def run_files(self, table: str, run_id: str) -> list[str]:
+        """Return the URIs of the files that are committed for a run, published or not, sorted."""
+        return self._uris(table, None, {run_id})
+
+    def publish(self, run: Mapping[str, object], run_id: str) -> int:
+        """Write or replace the row of a run, once its files are committed; return the version that shows it.
+
+        Args:
+            run: a row of ``runs``; the columns ``table_versions`` and ``schema_version`` are filled in here.
+        """
+        versions = {name: self._table(name).version() for name in TABLES if name != RUNS_TABLE}
+        filled_in = {"table_versions": json.dumps(versions, sort_keys=True), "schema_version": SCHEMA_VERSION}
+        row = {**run, **filled_in}
+        # The name must be new: files of earlier versions are never overwritten.
+        digest = hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        self._table(RUNS_TABLE).replace_run(write_rows(self.uri, RUNS_TABLE, run_id, digest, [row]))
+        return self.version()
+
+    def version(self) -> int:
+        """Return the newest catalog version; versions count from 1.
+
+        Raises:
+            CatalogError: no run has been published yet.
+        """
+        version = self._table(RUNS_TABLE).version()
+        if version < 1:
+            raise CatalogError(f"nothing is published in {self.uri!r} yet; run `maskmill label` first")
+        return version
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """Return the newest row of a run, with ``run_id`` and parsed JSON columns; None if there is none."""
+        rows = self._rows(self.run_files(RUNS_TABLE, run_id))
+        return rows[0] if rows else None
+
+    def runs(self, version: int | None = None) -> list[dict[str, Any]]:
+        """Return the rows of all runs at a version (default: the newest) as `run` does, oldest first."""
+        return list(self._snapshot(version).rows)
+
+    def files(self, table: str, version: int | None = None) -> list[str]:
+        """Return the URIs of the files that a catalog version (default: the newest) shows, sorted.
+
+        Of ``runs`` these are all rows, of the other tables the files of finished runs.
+
+        Raises:
+            CatalogError: no such table or version.
+        """
+        return self._shown(table, self._snapshot(version))
+
+    def all_files(self, version: int | None = None) -> dict[str, list[str]]:
+        """Return what `files` does for every table, from one look at the catalog."""
+        snapshot = self._snapshot(version)
+        return {table: self._shown(table, snapshot) for table in TABLES}
+
+    def _snapshot(self, version: int | None) -> _Snapshot:
+        newest = self.version()
+        if version is not None and not 1 <= version <= newest:
+            raise CatalogError(f"catalog {self.uri!r} has no version {version}, only 1 to {newest}")
+        number = newest if version is None else version
+        rows = self._rows(self._uris(RUNS_TABLE, number))
+        return _Snapshot(number, tuple(sorted(rows, key=lambda row: (row["finished_at"], row[PARTITION]))))
+
+    def _shown(self, table: str, snapshot: _Snapshot) -> list[str]:
+        if table == RUNS_TABLE:
+            return self._uris(table, snapshot.version)
+        pinned = snapshot.pinned(table)
+        return self._uris(table, pinned, snapshot.finished()) if pinned else []
+
+    def _uris(self, table: str, version: int | None, run_ids: set[str] | None = None) -> list[str]:
+        paths = self._table(table).sizes(version)
+        return [join(self.uri, table, p) for p in paths if run_ids is None or run_of(p) in run_ids]
+
+    def _rows(self, uris: Sequence[str]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = read_files(RUNS_TABLE, uris).to_pylist()
+        return [row | {column: json.loads(row[column]) for column in _JSON_COLUMNS} for row in rows]
+
+    def _table(self, name: str) -> FileTable:
+        if name not in TABLES:
+            raise CatalogError(f"no table {name!r}; there are {', '.join(TABLES)}")
+        return FileTable(self.uri, name)
+
+    def _is_there(self) -> bool:
+        with reported_as(CatalogError, f"cannot open catalog {self.uri!r}"):
+            fs, path = locate(self.uri)
+            fs.invalidate_cache()
+            if fs.isfile(path):
+                raise CatalogError(f"{self.uri!r} is a file; a catalog is a folder")
+        return self._table(RUNS_TABLE).exists()
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a place that holds other things: the tables would be strewn among them."""
+        with reported_as(CatalogError, f"cannot look into {self.uri!r}"):
+            fs, path = locate(self.uri)
+            fs.invalidate_cache()
+            entries = fs.ls(path, detail=False) if fs.isdir(path) else []
+        names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in entries)
+        foreign = [name for name in names if name not in TABLES and not name.startswith(".")]
+        if foreign:
+            raise CatalogError(
+                f"{self.uri!r} holds {foreign[0]!r} and is no catalog; give a new or an empty folder"
+            )
+
+    def _refuse_newer(self) -> None:
+        rows = read_files(RUNS_TABLE, self._uris(RUNS_TABLE, None), ["schema_version"])
+        newest = max(rows["schema_version"].to_pylist(), default=SCHEMA_VERSION)
+        if newest > SCHEMA_VERSION:
+            raise CatalogError(
+                f"catalog {self.uri!r} has schema version {newest}, this maskmill knows {SCHEMA_VERSION}; "
+                "install a newer maskmill"
+            )
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    version: int
+    rows: tuple[dict[str, Any], ...]
+
+    def pinned(self, table: str) -> int:
+        return max((int(row["table_versions"].get(table, 0)) for row in self.rows), default=0)
+
+    def finished(self) -> set[str]:
+        return {row[PARTITION] for row in self.rows if row["status"] == FINISHED}
+
+
+def catalog_uri(uri: str) -> str:
+    """Return a catalog's URI in the form in which every process understands it.
+
+    Raises:
+        CatalogError: it is neither a local folder nor on an object store that Delta tables can live on.
+    """
+    if "://" in uri and not uri.startswith(("file://", *_SCHEMES)):
+        raise CatalogError(
+            f"a catalog cannot lie at {uri!r}: give a local folder or one of {', '.join(_SCHEMES)}"
+        )
+    with reported_as(CatalogError, f"cannot open catalog {uri!r}"):
+        return full_uri(*locate(uri)).rstrip("/")

@@ -1,0 +1,181 @@
+"""CLIP-DIY (Wysoczanska et al. 2024): CLIP on patches of several sizes, refined by objectness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...schemas.config import ClipDiyConfig, SegmenterConfig
+from ...schemas.labelmap import LabelMap
+from ...schemas.vocabulary import Vocabulary
+from ..encoders.clip import load_clip
+from ..objectness import Objectness, load_objectness
+from ..resizing import resize_short_side
+from .base import Segmenter, register
+from .tiles import TileGrid, interpolation_matrix
+
+_MAP_VALUES = 4_000_000  # float32 values of one dense map (classes x rows x W) held at once
+
+
+class CropEncoder(Protocol):
+    """The part of a CLIP that CLIP-DIY needs; :class:`ClipEncoder` has it."""
+
+    id: str
+    sha256: str
+    image_size: int
+    device: torch.device
+
+    def embed_crops(self, crops: Tensor) -> Tensor: ...
+
+    def embed_text(self, vocabulary: Vocabulary) -> Tensor: ...
+
+
+class ClipDiy:
+    """Eq. 1-4 of the paper.
+
+    Each image x is resized to ``short_side`` and tiled at every patch size (:class:`TileGrid`); every patch is
+    resized to the encoder's input, bicubic with antialiasing. The inner products of patches and queries form a
+    grid per query and scale, which Upsample of Eq. 1 stretches bilinearly over the image. H x W there are those
+    of the original image: interpolation between patches gives one continuous map, which is sampled where labels
+    are wanted instead of at the working size and then again. The mean over scales (Eq. 2) is weighed by
+    objectness (Eq. 3); the label is the argmax of Eq. 4. Eq. 4 has no temperature, which leaves its softmax
+    close to uniform; ``confidence_scale`` gives the scores one and changes no label.
+
+    Objectness sees the original image, or the resized one where that is smaller, and its map is resized back:
+    the working size bounds the cost, and an enlarged image would show it nothing new.
+
+    Args:
+        encoder: embeds crops and queries.
+        objectness: Theta of Eq. 3.
+        config: sizes and scales.
+
+    Attributes:
+        id: method, encoder and objectness, with their checksums.
+        weights: what -> sha256 or id.
+    """
+
+    def __init__(self, encoder: CropEncoder, objectness: Objectness, config: ClipDiyConfig) -> None:
+        self._encoder, self._objectness, self._config = encoder, objectness, config
+        self.id = f"clip-diy-{config.mode}/{encoder.id}/{objectness.id}"
+        self.weights: Mapping[str, str] = {"clip": encoder.sha256, **objectness.weights}
+
+    @torch.no_grad()
+    def __call__(
+        self, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]
+    ) -> list[LabelMap]:
+        """Segment images, each with its own vocabulary; crops of all images share the encoder's batches.
+
+        Args:
+            images: (H, W, 3) uint8 RGB; sizes may differ.
+            vocabularies: one for each image; class 0 is the background.
+
+        Returns:
+            Label maps at the images' sizes.
+
+        Raises:
+            ValueError: there is not one vocabulary for each image, or an image is not (H, W, 3) uint8.
+        """
+        if len(images) != len(vocabularies):
+            raise ValueError(f"{len(images)} images but {len(vocabularies)} vocabularies")
+        pictures = [_to_tensor(image, self._encoder.device) for image in images]
+        working = [resize_short_side(picture, self._config.short_side) for picture in pictures]
+        vectors = self._embed(crops for picture in working for crops in self._crops(picture))
+        parts = vectors.split([sum(g.rows * g.columns for g in self._grids(w)) for w in working])
+        return [
+            self._label(
+                self._similarity(resized, part, vocabulary), self._theta(picture, resized), vocabulary
+            )
+            for picture, resized, part, vocabulary in zip(pictures, working, parts, vocabularies, strict=True)
+        ]
+
+    def _grids(self, working: Tensor) -> list[TileGrid]:
+        return [TileGrid(working.shape[-2], working.shape[-1], patch) for patch in self._config.patch_sizes]
+
+    def _crops(self, working: Tensor) -> Iterator[Tensor]:
+        """Yield the patches of each scale, (N, 3, S, S) in [0, 1]."""
+        side = self._encoder.image_size
+        for grid in self._grids(working):
+            yield _to_square(grid.cut(working), side)
+
+    def _embed(self, crops: Iterable[Tensor]) -> Tensor:
+        """Embed crops in full batches, across the borders of scales and images, (N, D)."""
+        size = self._config.crop_batch
+        waiting, embedded = torch.empty(0), []
+        for some in crops:
+            waiting = torch.cat([waiting, some]) if len(waiting) else some
+            while len(waiting) >= size:
+                embedded.append(self._encoder.embed_crops(waiting[:size]))
+                waiting = waiting[size:]
+        if len(waiting):
+            embedded.append(self._encoder.embed_crops(waiting))
+        return torch.cat(embedded) if embedded else torch.empty(0, 0)
+
+    def _similarity(self, working: Tensor, vectors: Tensor, vocabulary: Vocabulary) -> list[Tensor]:
+        """Return the grid of inner products of each scale, (C, rows, columns)."""
+        grids = self._grids(working)
+        products = self._encoder.embed_text(vocabulary) @ vectors.T
+        parts = products.split([grid.rows * grid.columns for grid in grids], dim=1)
+        return [p.unflatten(1, (g.rows, g.columns)) for p, g in zip(parts, grids, strict=True)]
+
+    def _theta(self, picture: Tensor, working: Tensor) -> Tensor:
+        """Return the objectness of the original pixels, (H, W)."""
+        if picture.shape[-2] <= working.shape[-2]:
+            return self._objectness(picture)
+        size = (picture.shape[-2], picture.shape[-1])
+        smaller = self._objectness(working)[None, None]
+        return F.interpolate(smaller, size, mode="bilinear", align_corners=False)[0, 0].clamp(0, 1)
+
+    def _label(self, grids: list[Tensor], theta: Tensor, vocabulary: Vocabulary) -> LabelMap:
+        """Label the image in bands of rows, so that memory does not grow with image size times classes."""
+        height, width = theta.shape
+        across = [grid @ interpolation_matrix(width, grid.shape[2]).to(grid).T for grid in grids]
+        down = [interpolation_matrix(height, grid.shape[1]).to(grid) for grid in grids]
+        stacked, matrix = torch.cat(across, dim=1), torch.cat(down, dim=1) / len(grids)
+        step = max(1, _MAP_VALUES // (len(stacked) * width))
+        labels, scores = zip(
+            *(
+                self._label_rows(matrix[top : top + step] @ stacked, theta[top : top + step])
+                for top in range(0, height, step)
+            ),
+            strict=True,
+        )
+        return LabelMap(
+            torch.cat(labels).cpu().numpy().astype(np.uint16),
+            torch.cat(scores).cpu().numpy().astype(np.float16),
+            vocabulary.names,
+        )
+
+    def _label_rows(self, m_clip: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return labels and scores (h, W) of M_CLIP (C, h, W) and Theta (h, W): Eq. 3 and 4."""
+        m_clip[0] *= 1 - theta
+        m_clip[1:] *= theta
+        best, labels = m_clip.max(dim=0)
+        others = m_clip.sub_(best).mul_(self._config.confidence_scale).exp_().sum(dim=0)
+        return labels, others.reciprocal_()
+
+
+def _to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"expected an (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
+    pixels = torch.from_numpy(np.array(image)).to(device)
+    return pixels.permute(2, 0, 1).float().div_(255)
+
+
+def _to_square(crops: Tensor, side: int) -> Tensor:
+    if crops.shape[-2:] == (side, side):
+        return crops
+    resized = F.interpolate(crops, (side, side), mode="bicubic", align_corners=False, antialias=True)
+    return resized.clamp_(0, 1)
+
+
+@register("clip-diy")
+def create_clip_diy(config: SegmenterConfig) -> Segmenter:
+    """Build CLIP-DIY on the CLIP and the objectness that the configuration names."""
+    clip = load_clip(config.clip, config.device)
+    return ClipDiy(clip, load_objectness(config.objectness, clip), config.clip_diy)

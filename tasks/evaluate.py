@@ -1,0 +1,255 @@
+"""The evaluation stage: mIoU of a segmenter or a student against ground truth at original size."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..catalogs.corpora import corpus_fingerprint, open_corpus
+from ..catalogs.files import read_files, write_rows
+from ..catalogs.ground_truth import open_ground_truth
+from ..catalogs.store import Catalog
+from ..models.metrics import ConfusionMatrix
+from ..schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig
+from ..schemas.errors import CatalogError
+from ..schemas.samples import Shard
+from ..schemas.tables import PARTITION
+from ..schemas.vocabulary import load_vocabulary
+from .evaluate_shard import EvaluateJob, EvaluationSubject, ShardScores
+from .judging import Judge
+from .pool import PoolEvent, run_pool
+from .progress import SILENT, Progress
+from .runs import RunEnd, RunHead, RunSummary, default_run_id, results_hash, run_row
+from .segmenting import segmenter_weights
+
+__all__ = ["EvaluationSubject", "EvaluationSummary", "ProtocolScore", "evaluate_run", "plan_evaluation"]
+
+
+@dataclass(frozen=True)
+class ProtocolScore:
+    """One row of ``evaluations``; ``classes`` are (label, IoU or None, intersection, union)."""
+
+    protocol: str
+    miou: float
+    pixel_accuracy: float
+    classes: tuple[tuple[str, float | None, int, int], ...]
+
+
+@dataclass(frozen=True)
+class EvaluationSummary:
+    """What an evaluation hands back.
+
+    Args:
+        subject: ``teacher`` or ``student``.
+        scores: for each protocol of :class:`Judge`, ``known`` first.
+        per_image: (key, mIoU by the first protocol) of every image; empty where a stored evaluation was
+            reused.
+    """
+
+    run: RunSummary
+    subject: str
+    subject_id: str
+    scores: tuple[ProtocolScore, ...]
+    per_image: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def miou(self) -> float:
+        return self.scores[0].miou
+
+    @property
+    def pixel_accuracy(self) -> float:
+        return self.scores[0].pixel_accuracy
+
+    @property
+    def images(self) -> int:
+        return self.run.counts["images"]
+
+    def lines(self) -> list[str]:
+        """Return one line for each protocol."""
+        return [
+            f"{self.subject} {self.subject_id}, {s.protocol}: mIoU {100 * s.miou:.1f}, "
+            f"pixel accuracy {100 * s.pixel_accuracy:.1f} on {self.images} images"
+            for s in self.scores
+        ]
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What will be judged by what; ``weights`` is what -> sha256, as far as known before a worker has
+    loaded them.
+    """
+
+    job: EvaluateJob
+    shards: tuple[Shard, ...]
+    config_hash: str
+    weights: dict[str, str]
+
+
+def evaluate_run(
+    subject: EvaluationSubject,
+    corpus: CorpusConfig,
+    catalog_uri: str,
+    config: EvaluateConfig,
+    progress: Progress = SILENT,
+    force: bool = False,
+) -> EvaluationSummary:
+    """Judge a subject on every image of a corpus and store the result; what is stored already is only
+    returned.
+
+    Args:
+        subject: a segmenter by its configuration, or a student by its weights file.
+        corpus: see :func:`maskmill.catalogs.ground_truth.open_ground_truth`.
+        force: judge again and store another row.
+
+    Returns:
+        counts: images, shards.
+
+    Raises:
+        ConfigError, WeightsError, CorpusError: before any model is loaded.
+        StageError: an image cannot be judged, or no worker could start.
+    """
+    began = time.monotonic()
+    plan = plan_evaluation(subject, corpus, config)
+    catalog = Catalog.create_or_open(catalog_uri)
+    before = _stored(catalog, plan)
+    if before and not force:
+        return _reuse(catalog, before[-1])
+    head = RunHead(
+        kind="evaluate",
+        run_id=default_run_id("evaluate", plan.config_hash, str(len(before))),
+        config=config,
+        config_hash=plan.config_hash,
+        corpus=plan.job.reader.name,
+        corpus_uri=plan.job.reader.uri,
+        corpus_fingerprint=corpus_fingerprint(plan.shards),
+    )
+    results = _judge_all(plan, config, progress)
+    return _publish(catalog, plan, head, results, began)
+
+
+def plan_evaluation(
+    subject: EvaluationSubject, corpus: CorpusConfig, config: EvaluateConfig
+) -> EvaluationPlan:
+    """Check everything that can be checked without loading a model.
+
+    Raises:
+        ConfigError, WeightsError, CorpusError: see :func:`evaluate_run`.
+    """
+    images, truth = open_ground_truth(corpus, config.ground_truth)
+    judge = Judge(load_vocabulary(config.vocabulary), truth.names(), config.restrict_to_captions)
+    weights = _weights(subject)
+    reader = open_corpus(images)
+    shards = tuple(reader.shards())
+    what = results_hash(subject) if isinstance(subject, SegmenterConfig) else "student"
+    deciding = (
+        what,
+        reader.uri,
+        corpus_fingerprint(shards),
+        judge.vocabulary.hash,
+        *sorted(weights.values()),
+    )
+    config_hash = results_hash(config, *deciding)
+    return EvaluationPlan(EvaluateJob(subject, reader, truth, judge, config), shards, config_hash, weights)
+
+
+def _weights(subject: EvaluationSubject) -> dict[str, str]:
+    if isinstance(subject, SegmenterConfig):
+        return segmenter_weights(subject)
+    from ..models.encoders.weights import file_sha256
+
+    return {"student": file_sha256(subject)}
+
+
+def _judge_all(plan: EvaluationPlan, config: EvaluateConfig, progress: Progress) -> list[ShardScores]:
+    found: dict[str, ShardScores] = {}
+
+    def on_event(event: PoolEvent[Shard, ShardScores]) -> None:
+        if event.result is not None:
+            found[event.item.shard_id] = event.result
+            progress.advance(1, images=len(event.result.images))
+        elif event.reason:
+            progress.say(f"shard {event.item.shard_id}: {event.reason}")
+
+    pool = config.pool.model_copy(update={"error_limit": 0.0})
+    device = plan.job.subject.device if isinstance(plan.job.subject, SegmenterConfig) else config.device
+    progress.start("evaluate", len(plan.shards))
+    try:
+        run_pool(plan.job, plan.shards, pool, on_event, gpu=device != "cpu")
+    finally:
+        progress.finish()
+    return [found[shard.shard_id] for shard in plan.shards]
+
+
+def _publish(
+    catalog: Catalog, plan: EvaluationPlan, head: RunHead, results: Sequence[ShardScores], began: float
+) -> EvaluationSummary:
+    judge, run_id = plan.job.judge, head.run_id
+    per_image = tuple(image for result in results for image in result.images)
+    common = {
+        "subject": "teacher" if isinstance(plan.job.subject, SegmenterConfig) else "student",
+        "subject_id": results[0].subject_id,
+        "vocabulary": judge.vocabulary.name,
+        "vocabulary_hash": judge.vocabulary.hash,
+        "dataset_uri": plan.job.reader.uri,
+        "images": len(per_image),
+    }
+    rows = [
+        {**common, "protocol": protocol, **_measures([r.counts[i] for r in results], judge.vocabulary.names)}
+        for i, protocol in enumerate(judge.protocols)
+    ]
+    catalog.commit([write_rows(catalog.uri, "evaluations", run_id, "evaluation", rows)])
+    counts = {"images": len(per_image), "shards": len(plan.shards)}
+    weights = {**plan.weights, **results[0].weights}
+    version = catalog.publish(run_row(head, RunEnd(counts, weights)), run_id)
+    run = RunSummary("evaluate", run_id, version, counts, time.monotonic() - began, False, head.corpus)
+    return _summary(run, rows, per_image)
+
+
+def _measures(counts: Sequence[np.ndarray[Any, np.dtype[np.int64]]], names: Sequence[str]) -> dict[str, Any]:
+    matrix = ConfusionMatrix(len(names))
+    for part in counts:
+        matrix.merge(part)
+    columns = zip(
+        names, matrix.iou().tolist(), matrix.intersection.tolist(), matrix.union.tolist(), strict=True
+    )
+    classes = [
+        {"label": name, "iou": None if math.isnan(iou) else iou, "intersection": inter, "union": union}
+        for name, iou, inter, union in columns
+    ]
+    return {"miou": matrix.miou(), "pixel_accuracy": matrix.pixel_accuracy(), "classes": classes}
+
+
+def _stored(catalog: Catalog, plan: EvaluationPlan) -> list[dict[str, Any]]:
+    """Return the finished runs that judged the same, oldest first."""
+    try:
+        runs = catalog.runs()
+    except CatalogError:
+        return []
+    return [r for r in runs if r["config_hash"] == plan.config_hash and r["status"] == "finished"]
+
+
+def _reuse(catalog: Catalog, row: dict[str, Any]) -> EvaluationSummary:
+    counts = {name: int(n) for name, n in row["counts"].items()}
+    run = RunSummary("evaluate", row[PARTITION], catalog.version(), counts, 0.0, True, row["corpus"])
+    rows = read_files("evaluations", catalog.run_files("evaluations", row[PARTITION])).to_pylist()
+    return _summary(run, rows, ())
+
+
+def _summary(
+    run: RunSummary, rows: Sequence[dict[str, Any]], per_image: tuple[tuple[str, float], ...]
+) -> EvaluationSummary:
+    scores = tuple(
+        ProtocolScore(
+            r["protocol"],
+            r["miou"],
+            r["pixel_accuracy"],
+            tuple((c["label"], c["iou"], c["intersection"], c["union"]) for c in r["classes"]),
+        )
+        for r in rows
+    )
+    return EvaluationSummary(run, rows[0]["subject"], rows[0]["subject_id"], scores, per_image)

@@ -1,0 +1,176 @@
+"""The training stage: one student from the pseudo-masks of one pinned catalog version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..catalogs.dataset import MaskDataset, MaskStream
+from ..catalogs.files import read_files, write_rows
+from ..catalogs.store import Catalog
+from ..schemas.config import TrainConfig
+from ..schemas.tables import PARTITION
+from .images import decode_image
+from .progress import SILENT, Progress
+from .runs import RunEnd, RunHead, RunSummary, default_run_id, results_hash, run_row
+
+if TYPE_CHECKING:
+    from .train_loop import Fitted
+
+STUDENT_FILE = "student.safetensors"
+RECORD_FILE = "train.json"
+CHECKPOINT_FILE = "checkpoint.pt"
+_MAX_PIXELS = 100_000_000
+_HISTORY_POINTS = 200
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What training hands back.
+
+    Args:
+        student_id: ``student:NAME@`` and 12 hex digits of the weights' sha256.
+        weights: the student's file.
+        catalog_version: the version that it learnt from; ``run.version`` is the one that shows its run.
+        final_loss: mean loss of the last tenth of the steps.
+    """
+
+    run: RunSummary
+    student_id: str
+    weights: Path
+    catalog_version: int
+    final_loss: float
+
+
+def train_run(
+    catalog_uri: str, version: int | None, out: Path, config: TrainConfig, progress: Progress = SILENT
+) -> TrainSummary:
+    """Train a student, write it to ``out`` and publish it.
+
+    What counts as the same training is the label run, the configuration and the encoder's weights, whichever
+    catalog version shows the run; where ``out`` holds that very student, nothing is done. An interrupted
+    training continues from its checkpoint in ``out`` with the samples that it would have seen anyway.
+
+    Args:
+        version: catalog version; None pins the newest.
+        out: folder for ``student.safetensors`` (replaced if there is one), ``train.json`` and the checkpoint.
+
+    Returns:
+        counts: images, classes, steps.
+
+    Raises:
+        CatalogError: no such version or label run, or its images have changed or are gone.
+        CorpusError, ConfigError, WeightsError: the corpus, a device or the encoder is wrong.
+        StageError: the loss is not finite, or the checkpoint is damaged.
+    """
+    began = time.monotonic()
+    catalog = Catalog.open(catalog_uri)
+    stream = MaskStream(catalog_uri, version, config.label_run, config.corpus, min_score=config.min_score)
+    head, before = _identify(catalog, stream, config)
+    done = _trained_before(catalog, before, out / STUDENT_FILE)
+    if done is not None:
+        return done
+    progress.say(f"reading the masks of {stream.run_id} in version {stream.version}")
+    dataset = MaskDataset(stream, partial(decode_image, max_pixels=_MAX_PIXELS))
+    # Late: torch and open_clip take seconds to import, and a student that is trained already needs neither.
+    from .train_loop import Checkpoint, train_student
+
+    checkpoint = Checkpoint(out / CHECKPOINT_FILE, head.config_hash)
+    weights = (out / STUDENT_FILE).resolve()
+    fitted = train_student(stream.classes, dataset, config, checkpoint, weights, progress)
+    return _publish(_Trained(catalog, stream, head, config, fitted, len(dataset)), weights, began)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    catalog: Catalog
+    stream: MaskStream
+    head: RunHead
+    config: TrainConfig
+    fitted: Fitted
+    images: int
+
+
+def _identify(
+    catalog: Catalog, stream: MaskStream, config: TrainConfig
+) -> tuple[RunHead, list[dict[str, Any]]]:
+    """Return the head of the run to come, and the finished runs that trained the same before."""
+    from ..models.encoders.weights import pinned_sha256, resolve_clip
+
+    encoder = pinned_sha256(resolve_clip(config.encoder).file)
+    deciding = config.model_copy(update={"corpus": None, "label_run": None, "loader_workers": 0})
+    config_hash = results_hash(deciding, stream.run_id, encoder)
+    before = [
+        run
+        for run in catalog.runs()
+        if run["kind"] == "train" and run["status"] == "finished" and run["config_hash"] == config_hash
+    ]
+    head = RunHead(
+        kind="train",
+        run_id=default_run_id("train", config_hash, str(len(before))),
+        config=config,
+        config_hash=config_hash,
+        corpus=stream.run["corpus"],
+        corpus_uri=stream.run["corpus_uri"],
+        corpus_fingerprint=stream.run["corpus_fingerprint"],
+        parent_run_id=stream.run_id,
+    )
+    return head, before
+
+
+def _trained_before(catalog: Catalog, runs: Sequence[dict[str, Any]], weights: Path) -> TrainSummary | None:
+    """Return the summary of the run that wrote this very file, None if none did."""
+    if not runs or not weights.is_file():
+        return None
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    for run in runs:
+        for row in read_files("students", catalog.run_files("students", run[PARTITION])).to_pylist():
+            if row["weights_sha256"] == digest:
+                counts = {name: int(n) for name, n in run["counts"].items()}
+                summary = RunSummary(
+                    "train", run[PARTITION], catalog.version(), counts, 0.0, True, run["corpus"]
+                )
+                return TrainSummary(
+                    summary, row["student_id"], weights, row["catalog_version"], row["final_loss"]
+                )
+    return None
+
+
+def _publish(trained: _Trained, weights: Path, began: float) -> TrainSummary:
+    fitted, stream, head = trained.fitted, trained.stream, trained.head
+    losses = fitted.losses
+    tail = losses[-max(1, len(losses) // 10) :]
+    row = {
+        "student_id": fitted.student_id,
+        "catalog_version": stream.version,
+        "label_run_id": stream.run_id,
+        "weights_uri": str(weights),
+        "weights_sha256": fitted.sha256,
+        "classes": list(stream.classes),
+        "images": trained.images,
+        "steps": len(losses),
+        "final_loss": sum(tail) / len(tail),
+        "seconds": fitted.seconds,
+    }
+    record = {**row, "run_id": head.run_id, "config": trained.config.model_dump(mode="json")}
+    record["history"] = loss_history(losses)
+    (weights.parent / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    trained.catalog.commit([write_rows(trained.catalog.uri, "students", head.run_id, "student", [row])])
+    counts = {"images": trained.images, "classes": len(stream.classes), "steps": len(losses)}
+    version = trained.catalog.publish(run_row(head, RunEnd(counts, {"student": fitted.sha256})), head.run_id)
+    summary = RunSummary("train", head.run_id, version, counts, time.monotonic() - began, False, head.corpus)
+    return TrainSummary(summary, fitted.student_id, weights, stream.version, row["final_loss"])
+
+
+def loss_history(losses: Sequence[float]) -> list[dict[str, float]]:
+    """Return at most 200 points: the last step of each window, counted from 1, and the window's mean loss."""
+    window = -(-len(losses) // _HISTORY_POINTS)
+    parts = [losses[first : first + window] for first in range(0, len(losses), max(1, window))]
+    ends = [min(len(losses), (i + 1) * window) for i in range(len(parts))]
+    return [{"step": end, "loss": sum(part) / len(part)} for end, part in zip(ends, parts, strict=True)]
