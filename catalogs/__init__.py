@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .corpora import open_corpus
+from .dataset import MaskDataset, MaskStream
 from .query import connect, query
 from .store import Catalog
 
-__all__ = ["Catalog", "connect", "open_corpus", "query"]
+__all__ = ["Catalog", "MaskDataset", "MaskStream", "connect", "open_corpus", "query"]

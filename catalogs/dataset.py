@@ -213,7 +213,7 @@ def find_label_run(catalog: Catalog, version: int, run_id: str | None = None) ->
 def decode_rgb(data: bytes) -> NDArray[np.uint8]:
     """Decode an image file to (H, W, 3) uint8 RGB with its EXIF rotation applied."""
     with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def _read(table: str, uri: str, columns: list[str]) -> list[dict[str, Any]]:

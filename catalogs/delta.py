@@ -16,7 +16,7 @@ from deltalake.transaction import AddAction
 
 from ..schemas.errors import CatalogError
 from ..schemas.tables import PARTITION, TABLES
-from .files import FileAdd
+from .files import FileAdd, run_of
 from .storage import is_local, join, locate, reported_as
 
 _TRIES = 30
@@ -67,25 +67,25 @@ class FileTable:
 
     def sizes(self, version: int | None = None) -> dict[str, int]:
         """Return path -> bytes of the files at a version (default: the newest), sorted by path."""
-        actions = pa.table(self._open(version).get_add_actions(flatten=True))
-        paths = [unquote(path) for path in actions["path"].to_pylist()]
-        return dict(sorted(zip(paths, actions["size_bytes"].to_pylist(), strict=True)))
+        return _sizes(self._open(version))
 
     def append(self, adds: Sequence[FileAdd]) -> int:
         """Add the files that are not there yet in one commit; return their number.
 
         A file that was written again with another size is committed again under its name.
         """
-        known = self.sizes()
+        table = self._open()
+        known = _sizes(table)
         changed = {add.path: add for add in adds if known.get(add.path) != add.size}
         if changed:
-            self._commit(list(changed.values()), "append", None)
+            self._commit(table, list(changed.values()), "append")
         return sum(path not in known for path in changed)
 
     def replace_run(self, add: FileAdd) -> None:
         """Let ``add`` be the only file of its run, in one commit; earlier versions keep theirs."""
-        if [path for path in self.sizes() if path.startswith(f"{PARTITION}={add.run_id}/")] != [add.path]:
-            self._commit([add], "overwrite", [(PARTITION, "=", add.run_id)])
+        table = self._open()
+        if [path for path in _sizes(table) if run_of(path) == add.run_id] != [add.path]:
+            self._commit(table, [add], "overwrite", [(PARTITION, "=", add.run_id)])
 
     def _create(self) -> None:
         DeltaTable.create(
@@ -96,13 +96,21 @@ class FileTable:
             storage_options=self._options,
         )
 
-    def _commit(self, adds: Sequence[FileAdd], mode: Literal["append", "overwrite"], replaced: Any) -> None:
+    def _commit(
+        self,
+        table: DeltaTable,
+        adds: Sequence[FileAdd],
+        mode: Literal["append", "overwrite"],
+        replaced: list[Any] | None = None,
+    ) -> None:
         now = int(time.time() * 1000)
-        actions = [AddAction(a.path, a.size, {PARTITION: a.run_id}, now, True, a.stats) for a in adds]
+        actions: list[Any] = [
+            AddAction(a.path, a.size, {PARTITION: a.run_id}, now, True, a.stats) for a in adds
+        ]
         with reported_as(CatalogError, f"cannot commit to {self.uri!r}"):
             for attempt in range(_TRIES):
                 try:
-                    self._open().create_write_transaction(
+                    table.create_write_transaction(
                         actions, mode, self._schema, [PARTITION], partition_filters=replaced
                     )
                     return
@@ -111,6 +119,7 @@ class FileTable:
                     if attempt == _TRIES - 1:
                         raise
                 time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 - spreads writers
+                table = self._open()
 
     def _is_there(self) -> bool:
         try:
@@ -125,6 +134,12 @@ class FileTable:
                 return DeltaTable(self.uri, version=version, storage_options=self._options)
             except TableNotFoundError as err:
                 raise CatalogError(f"{self.uri!r} is missing: the catalog is damaged, or is none") from err
+
+
+def _sizes(table: DeltaTable) -> dict[str, int]:
+    actions = pa.table(table.get_add_actions(flatten=True))
+    paths = [unquote(path) for path in actions["path"].to_pylist()]
+    return dict(sorted(zip(paths, actions["size_bytes"].to_pylist(), strict=True)))
 
 
 def storage_options(uri: str) -> dict[str, str] | None:

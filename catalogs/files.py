@@ -21,7 +21,7 @@ from .storage import join, locate, one_line, put_file, reported_as
 
 # DuckDB reads row groups in parallel, and holds one whole; a group of masks should stay below about 100 MB.
 ROW_GROUP = 16_384
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 _STATS_TEXT = 64
 _READERS = 16
 
@@ -55,7 +55,7 @@ def write_rows(
     """
     for what, text in (("run id", run_id), ("file name", name)):
         if not _NAME.fullmatch(text):
-            raise CatalogError(f"{what} {text!r} may hold letters, digits and . _ - only")
+            raise CatalogError(f"{what} {text!r} must be letters, digits and . _ -, at most 150")
     data = _fitted(table, rows)
     body = _parquet(data)
     path = f"{PARTITION}={run_id}/{name}.parquet"

@@ -63,7 +63,7 @@ def _csv(names: list[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _cell(value: Any) -> Any:
     plain = _plain(value)
-    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, list | dict) else plain
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, list | dict | bool) else plain
 
 
 def _plain(value: Any) -> Any:

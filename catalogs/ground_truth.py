@@ -16,9 +16,10 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from ..schemas.config import CorpusConfig
-from ..schemas.errors import CorpusError
+from ..schemas.errors import CatalogError, CorpusError
 from ..schemas.labelmap import BACKGROUND, IGNORE
 from .demo import read_ground_truth
+from .rle import decode_mask
 
 _PNG_IGNORE = 255
 _HELD_OUT = "val"
@@ -134,9 +135,12 @@ class CocoTruth:
         entry = coco.images[key]
         ids = {c["id"]: i for i, c in enumerate(coco.categories, 1)}
         labels = np.full((entry["height"], entry["width"]), BACKGROUND, np.uint16)
-        for annotation in sorted(coco.segments[entry["id"]], key=_painting_order):
-            label = IGNORE if annotation.get("iscrowd") else ids[annotation["category_id"]]
-            labels[_mask(annotation["segmentation"], *labels.shape)] = label
+        try:
+            for annotation in sorted(coco.segments[entry["id"]], key=_painting_order):
+                label = IGNORE if annotation.get("iscrowd") else ids[annotation["category_id"]]
+                labels[_mask(annotation["segmentation"], *labels.shape)] = label
+        except (CatalogError, KeyError, TypeError, ValueError) as err:
+            raise CorpusError(f"ground truth of image {key!r} cannot be read: {err}") from err
         return labels
 
 
@@ -175,8 +179,8 @@ def _mask(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
         rle = coco_mask.frPyObjects(segmentation, height, width)
     else:
         rle = segmentation
-    decoded: NDArray[np.uint8] = coco_mask.decode(rle)
-    return decoded.astype(bool)
+    counts = rle["counts"]
+    return decode_mask(counts if isinstance(counts, bytes) else counts.encode("ascii"), height, width)
 
 
 @lru_cache(maxsize=2)
@@ -191,6 +195,6 @@ def _names_of(uri: str) -> tuple[str, ...]:
         ids, names = [c["id"] for c in classes], tuple(str(c["name"]) for c in classes)
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise CorpusError(f"the classes of the ground truth cannot be read from {uri!r}: {err}") from err
-    if ids != list(range(len(ids))):
+    if not ids or ids != list(range(len(ids))):
         raise CorpusError(f"the class ids in {uri!r} must run from 0 without a gap, got {ids}")
     return names

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import duckdb
+import fsspec
 import pyarrow as pa
 
 from ..schemas.errors import CatalogError
@@ -46,6 +48,7 @@ def connect(uri: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
     with reported_as(CatalogError, f"cannot query {catalog.uri!r}"):
         fs, _ = locate(catalog.uri)
         if not is_local(fs):
+            _remember_listings(fs, files)
             connection.register_filesystem(fs)
         connection.execute("SET TimeZone = 'UTC'")
         for table, uris in files.items():
@@ -70,6 +73,12 @@ def query(uri: str, sql: str, version: int | None = None) -> pa.Table:
             return connection.sql(sql).to_arrow_table()
         except duckdb.Error as err:
             raise CatalogError(str(err)) from err
+
+
+def _remember_listings(fs: fsspec.AbstractFileSystem, files: Mapping[str, list[str]]) -> None:
+    """List each run's folder once; DuckDB asks several times for every file, each a request otherwise."""
+    for folder in sorted({uri.rpartition("/")[0] for uris in files.values() for uri in uris}):
+        fs.ls(folder)
 
 
 def _select(connection: duckdb.DuckDBPyConnection, table: str, uris: list[str]) -> str:

@@ -29,8 +29,8 @@ def decode_mask(rle: bytes, height: int, width: int) -> NDArray[np.bool_]:
     """Return the (height, width) mask of COCO compressed counts.
 
     Raises:
-        CatalogError: the counts are damaged, or of a mask of another size. (pycocotools leaves the pixels that
-            counts do not reach as they were in memory.)
+        CatalogError: the counts are damaged, or of a mask of another size. (pycocotools would leave pixels
+            that they do not reach as they were in memory.)
     """
     runs = _run_lengths(rle)
     if runs.sum() != height * width or (runs < 0).any():

@@ -10,7 +10,6 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_link_artifact
 
-from ..catalogs.demo import write_demo_corpus
 from ..catalogs.report import build_report, readme_picture
 from ..schemas.config import CorpusConfig, DemoConfig, EvaluateConfig
 from ..tasks.evaluate import EvaluationSummary, plan_evaluation
@@ -18,13 +17,13 @@ from ..tasks.judged_gallery import GalleryPlan, judged_gallery
 from ..tasks.pool import session
 from ..tasks.runs import RunSummary
 from ..tasks.train import TrainSummary
+from .drawing import draw
 from .evaluate import evaluate
 from .label import label
 from .progress import stage_progress
 from .stages import stage
 from .train import train
 
-_SHARD = 40  # scenes; small shards give two workers an even share and the progress bar steps
 _PICTURES = 24
 
 
@@ -55,7 +54,7 @@ class DemoResult:
         }
 
     def notes(self) -> list[str]:
-        """Return lines for a person: what was not done again, and the scores that stand beside the summary."""
+        """Return lines for a person: what was not done again, and the scores beside the summary."""
         again = [
             (self.labelled.resumed, "Nothing was labelled again: the run was finished before."),
             (self.trained.run.resumed, "Nothing was trained again: the student was there before."),
@@ -72,17 +71,7 @@ class DemoResult:
 @stage("draw scenes")
 def draw_corpus(out: Path, seed: int, images: int, held_out: int) -> None:
     """Draw the demo corpus, unless the same one lies there already."""
-    progress = stage_progress()
-    progress.start("draw", images + held_out, "images")
-    done = 0
-
-    def advance(drawn: int, _total: int) -> None:
-        nonlocal done
-        progress.advance(drawn - done)
-        done = drawn
-
-    write_demo_corpus(out, seed=seed, images=images, val_images=held_out, shard_size=_SHARD, progress=advance)
-    progress.finish()
+    draw(out, seed, images, held_out, stage_progress())
 
 
 @stage("write report")

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..schemas.errors import MaskmillError
 
 _REQUIRED = (
     "prefect", "fastapi", "ray", "torch", "torchvision", "open_clip_torch", "timm", "nltk", "pyarrow",
-    "duckdb", "deltalake", "fsspec", "pycocotools", "scipy", "pillow",
+    "duckdb", "deltalake", "fsspec", "numpy", "scipy", "pillow", "pycocotools", "pydantic", "safetensors",
+    "cyclopts", "rich", "jinja2",
 )  # fmt: skip
 _REMOTE = {"s3fs": "s3://", "gcsfs": "gs://"}
 _LITTLE_DISK = 5 * 2**30
@@ -59,7 +61,7 @@ def _print_table(findings: list[Finding]) -> None:
         table.add_column(column, overflow="fold")
     colours = {"ok": "green", "gap": "yellow", "fault": "red"}
     for f in findings:
-        found = f.detail + (f"\n[dim]-> {f.remedy}[/dim]" if f.remedy else "")
+        found = escape(f.detail) + (f"\n[dim]-> {escape(f.remedy)}[/dim]" if f.remedy else "")
         table.add_row(f.area, f.what, f"[{colours[f.status]}]{f.status}[/]", found)
     console.print(table)
 
@@ -126,18 +128,25 @@ def _nltk() -> Iterator[Finding]:
 
 def _weights() -> Iterator[Finding]:
     from ..models.encoders.clip import load_clip
+    from ..models.objectness import load_objectness
 
     try:
-        yield Finding("weights", "demo CLIP", "ok", load_clip("demo", "cpu").id)
+        clip = load_clip("demo", "cpu")
+        yield Finding("weights", "demo CLIP", "ok", clip.id)
+        yield Finding("weights", "demo objectness", "ok", load_objectness("demo", clip).id)
     except MaskmillError as err:
-        yield Finding("weights", "demo CLIP", "fault", str(err), "reinstall maskmill")
+        yield Finding("weights", "demo", "fault", str(err), "reinstall maskmill")
+    yield _hub_cache()
+
+
+def _hub_cache() -> Finding:
     cache = Path(
         os.environ.get("HF_HUB_CACHE", Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub")
     )
     found = sorted(
         p.name.removeprefix("models--").replace("--", "/") for p in cache.expanduser().glob("models--*")
     )
-    yield Finding(
+    return Finding(
         "weights", "hub cache", "ok" if found else "gap", ", ".join(found) or f"nothing in {cache}",
         "" if found else "open_clip and timm download into it at first use; offline give --clip a folder",
     )  # fmt: skip

@@ -1,11 +1,11 @@
 """Contrastive training of a CLIP small enough to ship, pure torch over open_clip's own network.
 
-The loss is the symmetric contrastive loss of CLIP (Radford et al. 2021, Fig. 3) with the targets of UniCL (Yang
-et al. 2022, Eq. 2-3): pairs whose captions are the same text are positives of each other, because in a small
-world many pictures share a caption. Two things are fixed instead of learnt: the logit scale, which CLIP only
-clamps, and the level of the cosines, the cone in which CLIP's larger towers settle by themselves (Liang et al.
-2022). CLIP-DIY (Eq. 4) multiplies cosines by objectness without a logit scale, so it needs them positive and alike
-in level.
+The loss is the symmetric contrastive loss of CLIP (Radford et al. 2021, Fig. 3) with the targets of UniCL
+(Yang et al. 2022, Eq. 2-3): pairs whose captions are the same text are positives of each other, because in
+a small world many pictures share a caption. Two things are fixed instead of learnt: the logit scale, which
+CLIP only clamps, and the level of the cosines, the cone in which CLIP's larger towers settle by themselves
+(Liang et al. 2022). CLIP-DIY (Eq. 4) multiplies cosines by objectness without a logit scale, so it needs
+them positive and alike in level.
 """
 
 from __future__ import annotations

@@ -11,15 +11,15 @@ _LONGEST = 8
 def working_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """Return the size with the given short side and the image's ratio, at least 1 x 1.
 
-    The long side is at most 8 short sides; a longer image is scaled to that, so that one of a single row of pixels
-    does not become gigabytes.
+    The long side is at most 8 short sides; a longer image is scaled to that, so that one of a single row of
+    pixels does not become gigabytes.
     """
     scale = min(short_side / min(height, width), _LONGEST * short_side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def resize_short_side(image: Tensor, short_side: int | None) -> Tensor:
-    """Resize (3, H, W) in [0, 1] to :func:`working_size`, bilinear with antialiasing; None leaves it as it is."""
+    """Resize (3, H, W) to :func:`working_size`, bilinear with antialiasing; None leaves it as it is."""
     if short_side is None:
         return image
     height, width = working_size(image.shape[-2], image.shape[-1], short_side)

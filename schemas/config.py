@@ -26,7 +26,9 @@ class ClipDiyConfig(Frozen):
 
     mode: Literal["paper"] = "paper"
     short_side: int = Field(448, ge=1, description="images are resized to this short side, in pixels")
-    patch_sizes: tuple[int, ...] = Field((256, 128, 64), min_length=1, description="P of Eq. 1, one per scale")
+    patch_sizes: tuple[int, ...] = Field(
+        (256, 128, 64), min_length=1, description="P of Eq. 1, one per scale"
+    )
     crop_batch: int = Field(256, ge=1, description="crops per forward pass")
     confidence_scale: float = Field(
         40.0, gt=0, description="logit scale of the softmax that gives scores; never changes a label"
@@ -72,7 +74,9 @@ class CorpusConfig(Frozen):
     uri: str
     name: str | None = None
     images: str | None = None
-    shard_size: int = Field(1000, ge=1, description="samples per shard where the corpus has no shards of its own")
+    shard_size: int = Field(
+        1000, ge=1, description="samples per shard where the corpus has no shards of its own"
+    )
     limit: int | None = Field(None, ge=1, description="stop after about this many samples, in whole shards")
 
 
@@ -109,22 +113,33 @@ class TrainConfig(Frozen):
     photographs and a full CLIP choose ``short_side`` and ``crop`` near the encoder's own image size or above.
     """
 
-    encoder: str = Field("demo", description="CLIP whose image trunk starts the student, as SegmenterConfig.clip")
-    steps: int = Field(600, ge=1)
-    batch_size: int = Field(16, ge=2)
-    crop: int = Field(96, ge=32, multiple_of=32, description="training crop, pixels")
-    short_side: int = Field(112, ge=32, description="images are resized to this short side first, pixels")
-    learning_rate: float = Field(5e-3, gt=0, description="peak, of the untrained decoder")
+    encoder: str = Field(
+        "demo", description="CLIP whose image trunk starts the student, as SegmenterConfig.clip"
+    )
+    steps: int = Field(1000, ge=1)
+    batch_size: int = Field(8, ge=2)
+    crop: int = Field(128, ge=32, multiple_of=32, description="training crop, pixels")
+    short_side: int = Field(128, ge=32, description="images are resized to this short side first, pixels")
+    learning_rate: float = Field(4e-3, gt=0, description="peak, of the untrained decoder")
     trunk_rate: float = Field(0.2, ge=0, description="learning rate of the trunk as a share of the decoder's")
     weight_decay: float = Field(1e-2, ge=0)
     ema_decay: float = Field(0.98, ge=0, lt=1, description="of the running average of the weights, per step")
     decoder_width: int = Field(64, ge=8, description="channels of the decoder")
     min_score: float = Field(0.0, ge=0, le=1, description="masks below are ignored in the loss")
+    min_confidence: float = Field(
+        0.35, ge=0, le=1, description="a pixel whose best class is less probable is background"
+    )
     seed: int = 0
     device: str = "auto"
-    loader_workers: int = Field(0, ge=0, description="processes that decode and crop; 0 is the training process")
-    label_run: str | None = Field(None, description="label run to learn from; default: the newest in the version")
-    corpus: CorpusConfig | None = Field(None, description="where the images lie; default: where the run found them")
+    loader_workers: int = Field(
+        0, ge=0, description="processes that decode and crop; 0 is the training process"
+    )
+    label_run: str | None = Field(
+        None, description="label run to learn from; default: the newest in the version"
+    )
+    corpus: CorpusConfig | None = Field(
+        None, description="where the images lie; default: where the run found them"
+    )
 
 
 class EvaluateConfig(Frozen):
@@ -154,7 +169,9 @@ class DemoConfig(Frozen):
     @model_validator(mode="after")
     def _seed_is_not_a_training_seed(self) -> Self:
         if self.seed >= 1000:
-            raise ValueError("seeds from 1000 on drew the training images of the demo weights; choose a lower one")
+            raise ValueError(
+                "seeds from 1000 on drew the training images of the demo weights; choose a lower one"
+            )
         return self
 
 
@@ -194,4 +211,6 @@ def load_config(kind: type[ModelT], path: str | Path | None, overrides: dict[str
 def _set(body: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
         body = body.setdefault(part, {})
+        if not isinstance(body, dict):
+            raise ConfigError(f"configuration does not fit: {part!r} must be a table")
     body[path[-1]] = value

@@ -1,4 +1,4 @@
-"""The exceptions that maskmill raises on purpose, and the reason codes of its ``errors`` and ``captions`` rows.
+"""The exceptions that maskmill raises on purpose, and the reason codes of ``errors`` and ``captions`` rows.
 
 ::
 

@@ -1,7 +1,7 @@
 """Arrow schemas of the catalog's tables.
 
 Every table is partitioned by ``run_id``, which therefore stands in the path of a file and not inside it
-(:data:`PARTITION`). Lengths are pixels of the image as it is displayed (EXIF rotation applied), times are UTC.
+(:data:`PARTITION`). Lengths are pixels of the image as displayed (EXIF rotation applied), times are UTC.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ RUNS = pa.schema(
         pa.field("corpus", pa.string()),
         pa.field("corpus_uri", pa.string()),
         pa.field("corpus_fingerprint", pa.string()),
-        pa.field("parent_run_id", pa.string()),  # the filter run of a label run, the label run of a student ...
+        pa.field(
+            "parent_run_id", pa.string()
+        ),  # the filter run of a label run, the label run of a student ...
         pa.field("config", pa.string(), nullable=False),  # JSON
         pa.field("config_hash", pa.string(), nullable=False),
         pa.field("weights", pa.string(), nullable=False),  # JSON: what -> sha256
@@ -122,7 +124,9 @@ RUNS = pa.schema(
         pa.field("libraries", pa.string(), nullable=False),  # JSON: name -> version
         pa.field("schema_version", pa.int32(), nullable=False),
         pa.field("counts", pa.string(), nullable=False),  # JSON: what -> number
-        pa.field("table_versions", pa.string(), nullable=False),  # JSON: table -> version when it was published
+        pa.field(
+            "table_versions", pa.string(), nullable=False
+        ),  # JSON: table -> version when it was published
         pa.field("started_at", _TIME, nullable=False),
         pa.field("finished_at", _TIME, nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),

@@ -85,7 +85,11 @@ def load_vocabulary(name_or_path: str) -> Vocabulary:
     """
     path = Path(name_or_path)
     if name_or_path in shipped_vocabularies():
-        text = resources.files("maskmill.schemas.vocabularies").joinpath(f"{name_or_path}.toml").read_text("utf-8")
+        text = (
+            resources.files("maskmill.schemas.vocabularies")
+            .joinpath(f"{name_or_path}.toml")
+            .read_text("utf-8")
+        )
         return _parse(text, ".toml", name_or_path)
     if not path.is_file():
         raise ConfigError(

@@ -57,8 +57,8 @@ def tile_accuracy(clip: ClipEncoder, scenes: Sequence[Scene]) -> dict[str, float
     """Judge CLIP on the tiles that CLIP-DIY cuts (Sec. 3.1).
 
     Returns:
-        The share of tiles with a thing on at least 30 % (50 %) of their area whose best name is that thing's, the
-        same by patch size, and the share of tiles without a thing that are called background.
+        The share of tiles with a thing on at least 30 % (50 %) of their area whose best name is that thing's,
+        the same by patch size, and the share of tiles without a thing that are called background.
     """
     hits: dict[str, list[bool]] = {}
     for scene in scenes:

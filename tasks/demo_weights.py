@@ -42,7 +42,7 @@ MODEL: Final[dict[str, Any]] = {
     "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
 }
 
-_HEAD: Final = FoundTrainingConfig(short_side=320, background_threshold=0.5)
+_HEAD: Final = FoundTrainingConfig(short_side=320, background_threshold=0.5, refresh=50, standardise=True)
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,13 @@ def make_demo_weights(
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
         raise ConfigError(f"folder {str(out)!r} cannot be written: {err}") from err
+    threads = torch.get_num_threads()
     torch.set_num_threads(config.threads)
-    clip = train_demo_clip(config, folders[0], progress)
-    head = train_demo_head(config, load_clip(str(folders[0]), "cpu"), folders[1], progress)
+    try:
+        clip = train_demo_clip(config, folders[0], progress)
+        head = train_demo_head(config, load_clip(str(folders[0]), "cpu"), folders[1], progress)
+    finally:
+        torch.set_num_threads(threads)
     return {folders[0]: clip, folders[1]: head}
 
 

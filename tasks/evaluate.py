@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..catalogs.corpora import corpus_fingerprint, open_corpus
 from ..catalogs.files import read_files, write_rows
 from ..catalogs.ground_truth import open_ground_truth
 from ..catalogs.store import Catalog
-from ..models.metrics import ConfusionMatrix
 from ..schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig
 from ..schemas.errors import CatalogError
 from ..schemas.samples import Shard
@@ -25,57 +21,10 @@ from .judging import Judge
 from .pool import PoolEvent, run_pool
 from .progress import SILENT, Progress
 from .runs import RunEnd, RunHead, RunSummary, default_run_id, results_hash, run_row
+from .scores import EvaluationSummary, ProtocolScore, measures, summary_of
 from .segmenting import segmenter_weights
 
 __all__ = ["EvaluationSubject", "EvaluationSummary", "ProtocolScore", "evaluate_run", "plan_evaluation"]
-
-
-@dataclass(frozen=True)
-class ProtocolScore:
-    """One row of ``evaluations``; ``classes`` are (label, IoU or None, intersection, union)."""
-
-    protocol: str
-    miou: float
-    pixel_accuracy: float
-    classes: tuple[tuple[str, float | None, int, int], ...]
-
-
-@dataclass(frozen=True)
-class EvaluationSummary:
-    """What an evaluation hands back.
-
-    Args:
-        subject: ``teacher`` or ``student``.
-        scores: for each protocol of :class:`Judge`, ``known`` first.
-        per_image: (key, mIoU by the first protocol) of every image; empty where a stored evaluation was
-            reused.
-    """
-
-    run: RunSummary
-    subject: str
-    subject_id: str
-    scores: tuple[ProtocolScore, ...]
-    per_image: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def miou(self) -> float:
-        return self.scores[0].miou
-
-    @property
-    def pixel_accuracy(self) -> float:
-        return self.scores[0].pixel_accuracy
-
-    @property
-    def images(self) -> int:
-        return self.run.counts["images"]
-
-    def lines(self) -> list[str]:
-        """Return one line for each protocol."""
-        return [
-            f"{self.subject} {self.subject_id}, {s.protocol}: mIoU {100 * s.miou:.1f}, "
-            f"pixel accuracy {100 * s.pixel_accuracy:.1f} on {self.images} images"
-            for s in self.scores
-        ]
 
 
 @dataclass(frozen=True)
@@ -199,7 +148,7 @@ def _publish(
         "images": len(per_image),
     }
     rows = [
-        {**common, "protocol": protocol, **_measures([r.counts[i] for r in results], judge.vocabulary.names)}
+        {**common, "protocol": protocol, **measures([r.counts[i] for r in results], judge.vocabulary.names)}
         for i, protocol in enumerate(judge.protocols)
     ]
     catalog.commit([write_rows(catalog.uri, "evaluations", run_id, "evaluation", rows)])
@@ -207,21 +156,7 @@ def _publish(
     weights = {**plan.weights, **results[0].weights}
     version = catalog.publish(run_row(head, RunEnd(counts, weights)), run_id)
     run = RunSummary("evaluate", run_id, version, counts, time.monotonic() - began, False, head.corpus)
-    return _summary(run, rows, per_image)
-
-
-def _measures(counts: Sequence[np.ndarray[Any, np.dtype[np.int64]]], names: Sequence[str]) -> dict[str, Any]:
-    matrix = ConfusionMatrix(len(names))
-    for part in counts:
-        matrix.merge(part)
-    columns = zip(
-        names, matrix.iou().tolist(), matrix.intersection.tolist(), matrix.union.tolist(), strict=True
-    )
-    classes = [
-        {"label": name, "iou": None if math.isnan(iou) else iou, "intersection": inter, "union": union}
-        for name, iou, inter, union in columns
-    ]
-    return {"miou": matrix.miou(), "pixel_accuracy": matrix.pixel_accuracy(), "classes": classes}
+    return summary_of(run, rows, per_image)
 
 
 def _stored(catalog: Catalog, plan: EvaluationPlan) -> list[dict[str, Any]]:
@@ -237,19 +172,4 @@ def _reuse(catalog: Catalog, row: dict[str, Any]) -> EvaluationSummary:
     counts = {name: int(n) for name, n in row["counts"].items()}
     run = RunSummary("evaluate", row[PARTITION], catalog.version(), counts, 0.0, True, row["corpus"])
     rows = read_files("evaluations", catalog.run_files("evaluations", row[PARTITION])).to_pylist()
-    return _summary(run, rows, ())
-
-
-def _summary(
-    run: RunSummary, rows: Sequence[dict[str, Any]], per_image: tuple[tuple[str, float], ...]
-) -> EvaluationSummary:
-    scores = tuple(
-        ProtocolScore(
-            r["protocol"],
-            r["miou"],
-            r["pixel_accuracy"],
-            tuple((c["label"], c["iou"], c["intersection"], c["union"]) for c in r["classes"]),
-        )
-        for r in rows
-    )
-    return EvaluationSummary(run, rows[0]["subject"], rows[0]["subject_id"], scores, per_image)
+    return summary_of(run, rows, ())

@@ -79,8 +79,8 @@ class EvaluateJob:
             for total, counts in zip(totals, judged.counts, strict=True):
                 total.merge(counts)
             images.append((judged.sample.key, judged.miou))
-        counts = tuple(total.counts for total in totals)
-        return ShardScores(counts, tuple(images), segmenter.id, dict(segmenter.weights))
+        summed = tuple(total.counts for total in totals)
+        return ShardScores(summed, tuple(images), segmenter.id, dict(segmenter.weights))
 
     def judged(self, segmenter: Segmenter, samples: Iterator[Sample | BadSample]) -> Iterator[Judged]:
         """Segment and judge samples.

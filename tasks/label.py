@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # at run time it would import torch into drivers that have no
     from ..models.segmenters import Segmenter
 
 ANCHOR = "images"
+_GIVEN_UP = "shards-given-up"
 
 
 def label_run(
@@ -149,8 +150,8 @@ class _Driver:
             error_row("label", corpus, item.shard.shard_id, None, reason, detail)
             for item, detail in self._lost
         ]
-        if rows:
-            add = write_rows(self._catalog.uri, "errors", self._run_id, "shards-given-up", rows)
+        if rows or _GIVEN_UP in self._catalog.committed("errors", self._run_id):
+            add = write_rows(self._catalog.uri, "errors", self._run_id, _GIVEN_UP, rows)
             self._catalog.commit([add])
 
     def _publish(self, reason: str | None) -> tuple[int, dict[str, int]]:

@@ -173,5 +173,5 @@ def _reason(error: RayError) -> str:
         return "the machine ran out of memory, and Ray ended the worker"
     cause = re.search(r"actor is dead because (.+?)\.", str(error))
     if cause:
-        return f"the worker died: {cause.group(1)} (killed, out of memory or crashed in native code)"
+        return f"{cause.group(1)}: killed, out of memory, or crashed in native code"
     return f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"

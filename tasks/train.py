@@ -146,6 +146,7 @@ def _publish(trained: _Trained, weights: Path, began: float) -> TrainSummary:
     fitted, stream, head = trained.fitted, trained.stream, trained.head
     losses = fitted.losses
     tail = losses[-max(1, len(losses) // 10) :]
+    final_loss = sum(tail) / len(tail)
     row = {
         "student_id": fitted.student_id,
         "catalog_version": stream.version,
@@ -155,7 +156,7 @@ def _publish(trained: _Trained, weights: Path, began: float) -> TrainSummary:
         "classes": list(stream.classes),
         "images": trained.images,
         "steps": len(losses),
-        "final_loss": sum(tail) / len(tail),
+        "final_loss": final_loss,
         "seconds": fitted.seconds,
     }
     record = {**row, "run_id": head.run_id, "config": trained.config.model_dump(mode="json")}
@@ -165,7 +166,7 @@ def _publish(trained: _Trained, weights: Path, began: float) -> TrainSummary:
     counts = {"images": trained.images, "classes": len(stream.classes), "steps": len(losses)}
     version = trained.catalog.publish(run_row(head, RunEnd(counts, {"student": fitted.sha256})), head.run_id)
     summary = RunSummary("train", head.run_id, version, counts, time.monotonic() - began, False, head.corpus)
-    return TrainSummary(summary, fitted.student_id, weights, stream.version, row["final_loss"])
+    return TrainSummary(summary, fitted.student_id, weights, stream.version, final_loss)
 
 
 def loss_history(losses: Sequence[float]) -> list[dict[str, float]]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -122,9 +123,9 @@ def _fit(
 ) -> tuple[list[float], float]:
     losses, spent = checkpoint.restore(trainer, progress.say)
     began = saved = time.monotonic()
-    loader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         TrainingCrops(dataset, config),  # type: ignore[arg-type]  # a map from draws, not from indices
-        batch_sampler=DrawPlan(len(dataset), config, trainer.step),  # type: ignore[arg-type]
+        batch_sampler=DrawPlan(len(dataset), config, trainer.step),
         num_workers=config.loader_workers,
         pin_memory=trainer.device.type == "cuda",
     )

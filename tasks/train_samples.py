@@ -19,9 +19,9 @@ _CACHE_BYTES = 1 << 30
 
 
 class Draw(NamedTuple):
-    """One sample of one step: an image, and the seed of its crop and colours."""
+    """One sample of one step: an image by its number, and the seed of its crop and colours."""
 
-    index: int
+    image: int
     seed: tuple[int, int, int]
 
 
@@ -67,7 +67,7 @@ class TrainingCrops:
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng(draw.seed)
-        image, labels = random_crop(*self._small(draw.index), self._config.crop, rng)
+        image, labels = random_crop(*self._small(draw.image), self._config.crop, rng)
         return colour_jitter(image, rng), labels
 
     def _small(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:

@@ -17,10 +17,10 @@ NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "demo", "*.egg-info",
 
 
 def _copy_source(into: Path) -> Path:
-    """Copy the tree: setuptools builds in place and would leave a build folder that poisons the next wheel."""
+    """Copy the tree: setuptools builds in place and would leave a folder that poisons the next wheel."""
     source = into / "source"
     shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
-    if not (source / "catalogs" / "demo").is_dir():  # the ignored /demo output shares its name with a package
+    if not (source / "catalogs" / "demo").is_dir():  # the demo's output folder shares a package's name
         shutil.copytree(ROOT / "catalogs" / "demo", source / "catalogs" / "demo")
     return source
 
@@ -29,7 +29,8 @@ def _copy_source(into: Path) -> Path:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    built = subprocess.run([*command, str(_copy_source(folder))], capture_output=True, text=True, check=False)
+    source = str(_copy_source(folder))
+    built = subprocess.run([*command, source], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return next(folder.glob("*.whl"))
 
@@ -53,13 +54,14 @@ def test_data_files_are_in_the_wheel(wheel: Path) -> None:
         packed = set(archive.namelist())
     roles = ("schemas", "catalogs", "models")
     kinds = ("*.toml", "*.j2", "*.css", "*.js", "*.json", "*.safetensors")
-    data = {f"maskmill/{p.relative_to(ROOT)}" for r in roles for k in kinds for p in (ROOT / r).rglob(k)}
+    files = [path for role in roles for kind in kinds for path in (ROOT / role).rglob(kind)]
+    data = {f"maskmill/{path.relative_to(ROOT)}" for path in files}
     assert data <= packed
     assert {"maskmill/py.typed", "maskmill/schemas/vocabularies/demo.toml"} <= packed
 
 
 def test_the_installed_wheel_runs_its_command(wheel: Path, tmp_path: Path) -> None:
-    """A fresh environment with the wheel in it; the dependencies are those of this one, to spare a download."""
+    """A fresh environment with the wheel in it; the dependencies are those of this one: no download."""
     venv.create(tmp_path / "env", with_pip=False)
     site = next((tmp_path / "env").glob("lib/python*/site-packages"))
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]

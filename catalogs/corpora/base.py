@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from ...schemas.samples import BadSample, Sample, Shard
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class CorpusReader(Protocol):
@@ -63,11 +64,10 @@ def has_pattern(path: str) -> bool:
 
 
 def safe_shard_id(name: str) -> str:
-    """Return a shard id for any file name; unsafe characters are replaced, a hash keeps such ids apart."""
-    safe = _UNSAFE.sub("_", name)
-    if safe == name and not name.startswith((".", "_")):
+    """Return a shard id for any file name: itself where it can be one, else what is left of it and a hash."""
+    if _SAFE.fullmatch(name):
         return name
-    return f"shard-{safe.lstrip('._')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"shard-{_UNSAFE.sub('_', name)[-80:]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def captions_in(body: dict[str, Any]) -> tuple[str | None, ...]:

@@ -13,7 +13,9 @@ from ...schemas.samples import BadSample, Sample
 from .base import captions_in
 
 IMAGE_EXTENSIONS = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "avif"})
+_WANTED = IMAGE_EXTENSIONS | {"json", "txt"}
 _BUFFER = 1 << 18
+_LARGEST = 1 << 40  # a damaged size would otherwise be skipped block by block, past the end of the file
 
 
 def read_tar(file: IO[bytes]) -> Iterator[Sample | BadSample]:
@@ -53,10 +55,10 @@ def image_members(file: IO[bytes], at_most: int) -> int:
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             while count < at_most and (info := tar.next()) is not None:
-                split = _split(info.name) if info.isreg() else None
+                split = _split(info)
                 count += split is not None and split[1] in IMAGE_EXTENSIONS
-                tar.members.clear()
-    except tarfile.TarError:
+                tar.members.clear()  # type: ignore[attr-defined]
+    except (tarfile.TarError, ValueError):
         return count
     return count
 
@@ -85,7 +87,7 @@ class _StrictInfo(tarfile.TarInfo):
 
 
 def _members(file: IO[bytes]) -> Iterator[tuple[str, str, bytes]]:
-    """Yield (key, extension, data) of the members that belong to samples."""
+    """Yield (key, extension, data) of the members of samples; data of types that nobody asks for is empty."""
     try:
         tar = tarfile.open(  # noqa: SIM115 - closing it would do no more than dropping it
             fileobj=file,
@@ -97,35 +99,34 @@ def _members(file: IO[bytes]) -> Iterator[tuple[str, str, bytes]]:
         )
     except (tarfile.TarError, ValueError) as err:
         raise _TarFaultError(ErrorReason.UNREADABLE_SHARD, f"this is not a tar: {err}") from err
-    last = "its first member"
-    key: str | None = None
+    where, key = "at its start", None
     try:
         while (info := tar.next()) is not None:
             # TarFile remembers every member it has seen, which a stream has no use for.
-            tar.members.clear()
-            last, key = repr(info.name), None
-            split = _split(info.name) if info.isreg() else None
-            if split is None:
-                continue
-            key = split[0]
-            yield *split, _data(tar, info)
-            key = None
+            tar.members.clear()  # type: ignore[attr-defined]
+            if split := _split(info):
+                where, key = f"in member {info.name!r}", split[0]
+                yield *split, _data(tar, info) if split[1] in _WANTED else b""
+            where, key = f"after member {info.name!r}", None
     except (tarfile.TarError, ValueError) as err:
-        raise _TarFaultError(ErrorReason.TRUNCATED_SHARD, f"cut or damaged after {last}: {err}", key) from err
+        raise _TarFaultError(ErrorReason.TRUNCATED_SHARD, f"cut or damaged {where}: {err}", key) from err
 
 
 def _data(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
-    member = tar.extractfile(info) if info.size >= 0 else None
+    member = tar.extractfile(info)
     if member is None:
-        raise tarfile.ReadError(f"member of {info.size} bytes")
+        raise tarfile.ReadError("a member without content")
     return member.read()
 
 
-def _split(name: str) -> tuple[str, str] | None:
-    """Split a member's name into key and lower-case extension; None for hidden files and those without."""
-    folder, slash, base = name.removeprefix("./").rpartition("/")
+def _split(info: tarfile.TarInfo) -> tuple[str, str] | None:
+    """Split a member into key and lower-case extension; None for a hidden file or what is no plain one."""
+    if not 0 <= info.size <= _LARGEST:
+        raise tarfile.ReadError(f"it claims to have {info.size} bytes")
+    folder, slash, base = info.name.removeprefix("./").rpartition("/")
     stem, dot, extension = base.partition(".")
-    return (folder + slash + stem, extension.lower()) if stem and dot else None
+    is_plain = info.isreg() and not info.issparse()
+    return (folder + slash + stem, extension.lower()) if is_plain and stem and dot else None
 
 
 @dataclass

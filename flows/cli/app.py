@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ app = App(
     help="Turn captioned image corpora into queryable catalogs of segmentation pseudo-masks.",
     help_epilogue=EPILOGUE,
     help_format="markdown",
+    suppress_keyboard_interrupt=False,  # `run` has something to say about it
 )
 
 # Prefect and Ray read these when they are imported; a value that the user has set stays.
@@ -39,6 +41,8 @@ ENVIRONMENT = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    if "PREFECT_LOGGING_LEVEL" not in os.environ:
+        _keep_run_logs_off_the_console()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from . import commands_read, commands_run  # noqa: F401  (importing registers the commands)
@@ -46,10 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
+def _keep_run_logs_off_the_console() -> None:
+    """What goes wrong in a flow is raised again and printed by `run`; the server still gets the logs."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).propagate = False
+
+
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code; expected errors are one line on stderr."""
+    """Run one command and return its exit code; expected errors are one line on stderr.
+
+    Raises:
+        SystemExit: code 2, a flag or an argument is wrong.
+    """
     try:
         code = app(arguments, result_action="return_value", exit_on_error=True)
+        sys.stdout.flush()
     except MaskmillError as err:
         print(f"maskmill: {err}", file=sys.stderr)
         return err.exit_code
@@ -57,6 +72,7 @@ def run(arguments: list[str]) -> int:
         print("maskmill: interrupted; committed work is kept, run the same command to go on", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever reads has seen enough, e.g. `head`; the interpreter must not stumble over it at exit again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0

@@ -56,7 +56,7 @@ def report(
     from ...tasks.report import write_report
 
     with reporting(output) as summary:
-        pinned = write_report(catalog, out.resolve(), version, pictures, reading.images)
+        pinned = write_report(catalog, out.resolve(), version, pictures, reading.images, summary.watcher)
         summary.add(catalog=catalog, version=pinned, report=str(out.resolve()))
 
 
@@ -76,17 +76,24 @@ def demo_corpus(
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Draw scenes of everyday things with captions, as img2dataset shards, and exact masks beside them."""
-    from ..demo import draw_corpus
+    from ..drawing import draw
 
     with reporting(output) as summary:
-        draw_corpus(out.resolve(), seed, images, held_out)
+        draw(out.resolve(), seed, images, held_out, summary.watcher)
         summary.add(images=images + held_out)
         summary.notes.append(
             f"shards   {out / 'train'}\nheld out {out / 'val'}\ntruth    {out / 'ground_truth'}"
         )
 
 
-@app.command
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill segmenters
+    maskmill segmenters --json
+"""
+)
 def segmenters(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """List the registered segmenters."""
     from json import dumps

@@ -48,7 +48,13 @@ def demo(
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Draw scenes, label them, train a student, judge both, write a report; done work is not done again."""
-    overrides = {"images": images, "held_out": held_out, "seed": seed, **pool.overrides("label.pool")}
+    overrides = {
+        "images": images,
+        "held_out": held_out,
+        "seed": seed,
+        **pool.overrides("label.pool"),
+        **pool.overrides("evaluate.pool"),
+    }
     settings = load_config(DemoConfig, config, overrides)
     from ..demo import demo as demo_flow
 

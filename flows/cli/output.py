@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ...tasks.progress import Progress, SilentProgress
-from ..progress import WATCHER, BarProgress, LineProgress
+from ..watchers import WATCHER, BarProgress, LineProgress
 from .options import OutputOptions
 
 # The keys of a JSON summary, in order; a command prints those that apply.
@@ -26,7 +27,8 @@ SUMMARY_KEYS = (
 class Summary:
     """Collects what a command has to tell; ``notes`` are lines for people only."""
 
-    def __init__(self) -> None:
+    def __init__(self, watcher: Progress) -> None:
+        self.watcher = watcher
         self.fields: dict[str, Any] = {}
         self.notes: list[str] = []
         self._began = time.monotonic()
@@ -42,8 +44,8 @@ class Summary:
 @contextmanager
 def reporting(output: OutputOptions) -> Iterator[Summary]:
     """Watch the stages of a command on stderr, then print its summary on stdout."""
-    summary = Summary()
-    token = WATCHER.set(_watcher(output))
+    summary = Summary(_watcher(output))
+    token = WATCHER.set(summary.watcher)
     try:
         yield summary
     finally:
@@ -69,7 +71,7 @@ def _print_table(summary: Summary) -> None:
     table.add_column(style="bold")
     table.add_column()
     for key, value in summary.ordered().items():
-        table.add_row(key.replace("_", " ").replace("miou", "mIoU"), _shown(key, value))
+        table.add_row(key.replace("_", " ").replace("miou", "mIoU"), escape(_shown(key, value)))
     console.print(table)
     for note in summary.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import open_clip
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...schemas.errors import WeightsError
 from ...schemas.vocabulary import Vocabulary, VocabularyClass
@@ -55,12 +56,13 @@ class ClipEncoder:
     """
 
     def __init__(
-        self, model: nn.Module, tokenizer: Tokenizer, name: str, sha256: str, device: torch.device
+        self, model: Any, tokenizer: Tokenizer, name: str, sha256: str, device: torch.device
     ) -> None:
         self.id = f"{name}@{sha256[:12]}"
         self.sha256 = sha256
         self.device = device
-        self.model = model.to(device).eval().requires_grad_(False)
+        # Convolutions are half as fast again with channels last, on CPUs too; transformers do not mind.
+        self.model: Any = model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self._tokenizer = tokenizer
         preprocess = self.visual.preprocess_cfg
         self.image_size = _square(self.visual.image_size, name)
@@ -70,9 +72,9 @@ class ClipEncoder:
         self.embed_dim = self._embed_prompts(["a"]).shape[1]
 
     @property
-    def visual(self) -> nn.Module:
+    def visual(self) -> Any:
         """The image tower: open_clip's ``ModifiedResNet``, ``VisionTransformer`` or ``TimmModel``."""
-        return self.model.visual  # type: ignore[return-value]
+        return self.model.visual
 
     @torch.no_grad()
     def embed_crops(self, crops: Tensor) -> Tensor:
@@ -88,7 +90,7 @@ class ClipEncoder:
             return torch.zeros(0, self.embed_dim, device=self.device)
         normalised = (crops.to(self.device) - self.mean) / self.std
         with self._autocast():
-            embedded = self.model.encode_image(normalised)  # type: ignore[operator]
+            embedded = self.model.encode_image(normalised.contiguous(memory_format=torch.channels_last))
         return F.normalize(embedded.float(), dim=-1)
 
     @torch.no_grad()
@@ -120,7 +122,7 @@ class ClipEncoder:
         for start in range(0, len(prompts), _PROMPT_BATCH):
             tokens = self._tokenizer(prompts[start : start + _PROMPT_BATCH]).to(self.device)
             with torch.no_grad(), self._autocast():
-                parts.append(F.normalize(self.model.encode_text(tokens).float(), dim=-1))  # type: ignore[operator]
+                parts.append(F.normalize(self.model.encode_text(tokens).float(), dim=-1))
         return torch.cat(parts)
 
     def _remember(self, used: dict[tuple[VocabularyClass, tuple[str, ...]], Tensor]) -> None:
@@ -155,7 +157,7 @@ def load_clip(spec: str, device: str = "auto") -> ClipEncoder:
     )
 
 
-def _load_model(source: ClipSource) -> nn.Module:
+def _load_model(source: ClipSource) -> Any:
     # Without require_pretrained open_clip leaves a model at its random start, with a mere log line.
     # QuickGELU is part of how some weights were trained, whether or not the model's name says so.
     tagged = open_clip.get_pretrained_cfg(source.model, source.tag) if source.tag else {}

@@ -19,8 +19,8 @@ _YUV = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.41
 class BilateralSolver:
     """Smooths any number of maps over one image.
 
-    The bilateral grid has one vertex for each occupied cell of (x, y, Y, U, V) at FOUND's sigmas of 16 pixels, 16
-    luma and 8 chroma levels; smoothness 256 and 25 steps of conjugate gradients are FOUND's too.
+    The bilateral grid has one vertex for each occupied cell of (x, y, Y, U, V) at FOUND's sigmas of 16
+    pixels, 16 luma and 8 chroma levels; smoothness 256 and 25 steps of conjugate gradients are FOUND's too.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -42,8 +42,8 @@ class BilateralSolver:
     def __call__(self, target: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the (H, W) map nearest to ``target`` that is smooth in the bilateral space.
 
-        Minimises lambda / 2 sum_ij W_ij (x_i - x_j)^2 + sum_i c (x_i - t_i)^2 (Eq. 1) over the grid's vertices
-        (Eq. 4), by conjugate gradients with Jacobi preconditioning from the vertices' means.
+        Minimises lambda / 2 sum_ij W_ij (x_i - x_j)^2 + sum_i c (x_i - t_i)^2 (Eq. 1) over the grid's
+        vertices (Eq. 4), by conjugate gradients with Jacobi preconditioning from the vertices' means.
 
         Args:
             target: (H, W) values, e.g. a mask of 0 and 1.

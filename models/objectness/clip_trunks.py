@@ -26,8 +26,8 @@ def resnet_features(trunk: ModifiedResNet, images: Tensor, layers: Sequence[str]
     """Return the outputs of some stages, with the attention pool's pooled query as attention.
 
     Several stages are concatenated on the grid of the first of them, coarser ones resized bilinearly. The
-    attention lives on the last stage's grid (stride 32) and is resized likewise; for it the image is padded to
-    whole cells of stride 32, and what the padding adds is cut off again.
+    attention lives on the last stage's grid (stride 32) and is resized likewise; for it the image is padded
+    to whole cells of stride 32, and what the padding adds is cut off again.
 
     Args:
         trunk: the image tower.

@@ -77,7 +77,7 @@ class FoundObjectness:
     def __init__(self, backbone: DenseBackbone, head: FoundHead) -> None:
         if backbone.dim != len(head.weight):
             raise WeightsError(
-                f"the objectness head takes {len(head.weight)} channels, but {backbone.id} has {backbone.dim}: "
+                f"the objectness head takes {len(head.weight)} channels, {backbone.id} gives {backbone.dim}: "
                 "use the backbone that the head was trained on"
             )
         self._backbone, self._head = backbone, head
@@ -115,9 +115,9 @@ def background_masks(dense: DenseFeatures, threshold: float = BKG_THRESHOLD) -> 
     """Grow the background from its seed (FOUND Sec. 3.1).
 
     A head whose attention exceeds the image's mean at few positions is sparse and weighs more:
-    beta_h = log(sum_h' q_h' / q_h), q_h the share of its positions above the mean; a single head weighs 1. The
-    seed is the position with the least weighted attention; background is every position whose cosine to the seed
-    exceeds the threshold. Where the features are the heads' keys, beta_h weighs each head's channels too.
+    beta_h = log(sum_h' q_h' / q_h), q_h the share of its positions above the mean; a single head weighs 1.
+    The seed is the position with the least weighted attention; background is every position whose cosine to
+    the seed exceeds the threshold. Where the features are the heads' keys, beta_h weighs their channels too.
 
     Returns:
         (B, h, w) bool, True on background.

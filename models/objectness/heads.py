@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,9 +47,13 @@ class FoundHead:
 
 
 def save_head(head: FoundHead, path: Path) -> None:
-    """Write a head as safetensors, its settings as metadata."""
+    """Write a head as safetensors, its settings as metadata; the same head gives the same bytes."""
     tensors = {"weight": head.weight.float().contiguous(), "bias": head.bias.float().reshape(1)}
-    path.write_bytes(save(tensors, metadata=dict(head.settings)))
+    packed = save(tensors, metadata=dict(head.settings))
+    # safetensors writes metadata in random order; its header is a length, then JSON padded with spaces.
+    end = 8 + int.from_bytes(packed[:8], "little")
+    header = json.dumps(json.loads(packed[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    path.write_bytes(packed[:8] + header.ljust(end - 8) + packed[end:])
 
 
 def load_head(path: Path) -> FoundHead:
@@ -87,5 +92,6 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read a state dict, alone or under the key ``decoder`` as the authors save it."""
     body = torch.load(path, map_location="cpu", weights_only=True)
-    body = body.get("decoder", body) if isinstance(body, dict) else {}
-    return {name: t for name, t in body.items() if isinstance(t, Tensor)}, {}
+    state = body.get("decoder", body) if isinstance(body, dict) else {}
+    tensors = state if isinstance(state, dict) else {}
+    return {name: t for name, t in tensors.items() if isinstance(t, Tensor)}, {}

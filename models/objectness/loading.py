@@ -20,9 +20,9 @@ def load_objectness(spec: str, clip: ClipEncoder) -> Objectness:
     """Build an objectness on the encoder's device.
 
     Args:
-        spec: ``none``; ``demo``; a head's file (``.safetensors`` or the authors' ``.pt``), on the backbone that
-            it names, else on DINO ViT-S/8, or on another as ``FILE@BACKBONE``; ``bkg:BACKBONE`` for FOUND-bkg.
-            BACKBONE is ``clip``, or a timm model as :class:`TimmBackbone` takes it.
+        spec: ``none``; ``demo``; a head's file (``.safetensors`` or the authors' ``.pt``), on the backbone
+            that it names, else on DINO ViT-S/8, or on another as ``FILE@BACKBONE``; ``bkg:BACKBONE`` for
+            FOUND-bkg. BACKBONE is ``clip``, or a timm model as :class:`TimmBackbone` takes it.
         clip: the encoder whose own features ``clip`` means.
 
     Raises:
@@ -46,7 +46,7 @@ def _check_clip(head: FoundHead, clip: ClipEncoder) -> None:
     trained_on = head.settings.get("clip_sha256", clip.sha256)
     if trained_on != clip.sha256:
         raise WeightsError(
-            f"this objectness head was trained on the CLIP with sha256 {trained_on[:12]}..., not on {clip.id}: "
+            f"the objectness head was trained on the CLIP with sha256 {trained_on[:12]}..., not {clip.id}: "
             "use that CLIP, or another objectness"
         )
 

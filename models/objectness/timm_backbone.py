@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -89,7 +90,7 @@ def _is_plain(model: object) -> bool:
     )
 
 
-def _load_timm(spec: str) -> tuple[VisionTransformer, Path]:
+def _load_timm(spec: str) -> tuple[Any, Path]:
     name, _, file = spec.partition(":")
     try:
         if Path(spec).is_dir():

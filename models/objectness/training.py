@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 
 from ..resizing import resize_short_side
@@ -17,20 +18,25 @@ from .dense import DenseBackbone
 from .found import BKG_THRESHOLD, background_masks
 from .heads import FoundHead
 
+_FLAT = 1e-4  # deviation below which a channel counts as constant
+
 
 @dataclass(frozen=True)
 class FoundTrainingConfig:
     """The recipe of FOUND as its authors published it.
 
     With P the prediction, B its binarisation and R the bilateral refinement of B, the loss is
-    ``refined_weight`` BCE(P, R), plus BCE(P, refined FOUND-bkg mask) before the iteration ``self_training_from``
-    and ``self_weight`` BCE(P, B) from there on.
+    ``refined_weight`` BCE(P, R), plus BCE(P, refined FOUND-bkg mask) before the iteration
+    ``self_training_from`` and ``self_weight`` BCE(P, B) from there on.
 
     Args:
         iterations, batch, learning_rate, decay_every, decay: of AdamW, images per batch, and StepLR.
         accepted_iou: a refinement that agrees less with its mask is not used; the mask itself is.
         background_threshold: similarity above which a position is like the background seed.
         refresh: iterations for which an image's R is kept; 1 is the recipe, more is cheaper.
+        standardise: train on channels of mean 0 and deviation 1 over the images, and fold both into the head.
+            The head can express no more; the recipe's step size suits the keys of a transformer, and this
+            makes it suit a ResNet's stages.
         short_side: images are resized to it; None leaves them.
         seed: of the head's start and the batches.
     """
@@ -46,6 +52,7 @@ class FoundTrainingConfig:
     accepted_iou: float = 0.5
     background_threshold: float = BKG_THRESHOLD
     refresh: int = 1
+    standardise: bool = False
     short_side: int | None = None
     seed: int = 0
 
@@ -81,6 +88,7 @@ class FoundTrainer:
             raise ValueError("FOUND's head needs at least one image to learn from")
         self._backbone, self._config = backbone, config
         self._pictures = [self._prepare(resize_short_side(image, config.short_side)) for image in images]
+        self._mean, self._deviation = self._standardise() if config.standardise else (0.0, 1.0)
         generator = torch.Generator().manual_seed(config.seed)
         bound = backbone.dim**-0.5
         self._weight = torch.nn.Parameter((torch.rand(backbone.dim, generator=generator) * 2 - 1) * bound)
@@ -97,21 +105,30 @@ class FoundTrainer:
             chosen = rng.choice(len(self._pictures), batch, replace=False)
             loss = torch.stack([self._loss(self._pictures[i], iteration) for i in chosen]).mean()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
             if watch is not None:
                 watch(iteration, float(loss.detach()))
-        return FoundHead(self._weight.detach().clone(), self._bias.detach().clone())
+        weight = self._weight.detach() / self._deviation
+        return FoundHead(weight, self._bias.detach() - (weight * self._mean).sum())
+
+    def _standardise(self) -> tuple[Tensor, Tensor]:
+        """Standardise all features in place; return mean and deviation (D,) of the channels."""
+        every = torch.cat([picture.features.flatten(1) for picture in self._pictures], dim=1)
+        mean, deviation = every.mean(dim=1), every.std(dim=1).clamp(min=_FLAT)
+        for picture in self._pictures:
+            picture.features = (picture.features - mean[:, None, None]) / deviation[:, None, None]
+        return mean, deviation
 
     def _loss(self, picture: _Picture, iteration: int) -> Tensor:
         config = self._config
         logits = torch.einsum("dhw,d->hw", picture.features, self._weight) + self._bias
-        binary = (logits.detach() > 0).float()
-        loss = config.refined_weight * _bce(logits, self._own_refined(picture, binary, iteration))
         if iteration < config.self_training_from:
-            return loss + _bce(logits, picture.background_target)
-        return loss + config.self_weight * _bce(logits, binary)
+            return config.refined_weight * _bce(logits, picture.background_target)
+        binary = (logits.detach() > 0).float()
+        refined = self._own_refined(picture, binary, iteration)
+        return config.refined_weight * _bce(logits, refined) + config.self_weight * _bce(logits, binary)
 
     def _own_refined(self, picture: _Picture, binary: Tensor, iteration: int) -> Tensor:
         if picture.refined is None or iteration - picture.refined_at >= self._config.refresh:
@@ -129,7 +146,7 @@ class FoundTrainer:
     def _refine(self, solver: BilateralSolver, size: tuple[int, int], mask: Tensor) -> Tensor:
         """Refine a (h, w) mask at the image's size; keep it where it agrees with what came in."""
         full = self._to_pixels(mask, size)
-        refined = solver(full) > 0.5
+        refined = binary_fill_holes(solver(full) > 0.5)
         if _iou(refined, full > 0.5) <= self._config.accepted_iou:
             return mask
         return self._to_cells(refined, mask)
@@ -139,11 +156,15 @@ class FoundTrainer:
         return full[0, 0, : size[0], : size[1]].double().numpy()
 
     def _to_cells(self, refined: NDArray[np.bool_], like: Tensor) -> Tensor:
-        """Return 1 for cells of which more than half the pixels are set."""
+        """Return 1 for cells where bilinear resizing finds anything, as the authors' code does.
+
+        Smoothing eats at small masks, and this gives it back; by majority, self-training lets them die out.
+        """
         stride = self._backbone.stride
         padded = torch.zeros(like.shape[0] * stride, like.shape[1] * stride)
         padded[: refined.shape[0], : refined.shape[1]] = torch.from_numpy(refined).float()
-        return (F.avg_pool2d(padded[None, None], stride)[0, 0] > 0.5).float()
+        cells = F.interpolate(padded[None, None], tuple(like.shape), mode="bilinear", align_corners=False)
+        return (cells[0, 0] > 0).float()
 
 
 def train_found_head(

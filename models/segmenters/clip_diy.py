@@ -39,13 +39,13 @@ class CropEncoder(Protocol):
 class ClipDiy:
     """Eq. 1-4 of the paper.
 
-    Each image x is resized to ``short_side`` and tiled at every patch size (:class:`TileGrid`); every patch is
-    resized to the encoder's input, bicubic with antialiasing. The inner products of patches and queries form a
-    grid per query and scale, which Upsample of Eq. 1 stretches bilinearly over the image. H x W there are those
-    of the original image: interpolation between patches gives one continuous map, which is sampled where labels
-    are wanted instead of at the working size and then again. The mean over scales (Eq. 2) is weighed by
-    objectness (Eq. 3); the label is the argmax of Eq. 4. Eq. 4 has no temperature, which leaves its softmax
-    close to uniform; ``confidence_scale`` gives the scores one and changes no label.
+    Each image x is resized to ``short_side`` and tiled at every patch size (:class:`TileGrid`); every patch
+    is resized to the encoder's input, bicubic with antialiasing. The inner products of patches and queries
+    form a grid per query and scale, which Upsample of Eq. 1 stretches bilinearly over the image. H x W
+    there are those of the original image: interpolation between patches gives one continuous map, which is
+    sampled where labels are wanted instead of at the working size and then again. The mean over scales (Eq.
+    2) is weighed by objectness (Eq. 3); the label is the argmax of Eq. 4. Eq. 4 has no temperature, which
+    leaves its softmax close to uniform; ``confidence_scale`` gives the scores one and changes no label.
 
     Objectness sees the original image, or the resized one where that is smaller, and its map is resized back:
     the working size bounds the cost, and an enlarged image would show it nothing new.

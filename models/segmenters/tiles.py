@@ -14,9 +14,9 @@ class TileGrid:
     """ceil(H/P) x ceil(W/P) patches of P x P pixels over an image of height x width pixels.
 
     Where P does not divide a side, its patches overlap and are spread evenly from border to border. So each
-    patch is P x P pixels of the picture, none shows padding or is a distorted sliver, and each lies where Upsample
-    of Eq. 1, which stretches the grid over the whole image, puts its cell. Where P divides the side this is
-    the plain partition. Along a side shorter than P there is one patch of that length.
+    patch is P x P pixels of the picture, none shows padding or is a distorted sliver, and each lies where
+    Upsample of Eq. 1, which stretches the grid over the whole image, puts its cell. Where P divides the
+    side this is the plain partition. Along a side shorter than P there is one patch of that length.
     """
 
     height: int
@@ -40,7 +40,7 @@ class TileGrid:
 
 
 def interpolation_matrix(pixels: int, cells: int) -> Tensor:
-    """Return the (pixels, cells) float32 matrix of bilinear upsampling along one axis, align_corners False."""
+    """Return the (pixels, cells) float32 matrix of bilinear upsampling of one axis, align_corners False."""
     position = ((torch.arange(pixels, dtype=torch.float64) + 0.5) * cells / pixels - 0.5).clamp(0, cells - 1)
     lower = position.floor().long()
     upper = (lower + 1).clamp(max=cells - 1)

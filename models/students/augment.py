@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,8 @@ from torch import Tensor
 
 from ...schemas.labelmap import IGNORE
 from .resize import labels_to
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _SCALES = (0.7, 1.6)
 _JITTER = 0.3
@@ -57,6 +61,6 @@ def _start(extent: int, side: int, rng: np.random.Generator) -> int:
     return int(rng.integers(extent - side + 1)) if extent > side else 0
 
 
-def _pad(array: NDArray[np.generic], side: int, value: int) -> NDArray[np.generic]:
+def _pad(array: NDArray[Scalar], side: int, value: int) -> NDArray[Scalar]:
     missing = [(0, side - n) for n in array.shape[:2]] + [(0, 0)] * (array.ndim - 2)
     return np.pad(array, missing, constant_values=value)

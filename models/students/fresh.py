@@ -19,18 +19,18 @@ def new_student(classes: Sequence[str], config: TrainConfig) -> Student:
     Raises:
         WeightsError: the encoder is missing, or its image tower cannot be a trunk.
     """
-    encoder = load_clip(config.encoder, "cpu")
-    red, green, blue = range(3)
     with torch.random.fork_rng(devices=[]):
+        encoder = load_clip(config.encoder, "cpu")
         torch.manual_seed(config.seed)
-        spec, trunk = trunk_of(encoder.model.visual)  # type: ignore[arg-type]
+        spec, trunk = trunk_of(encoder.model.visual)
         mean, std = (t.flatten().tolist() for t in (encoder.mean, encoder.std))
         student = StudentSpec(
             name=encoder.id.split("@")[0],
             classes=tuple(classes),
             short_side=config.short_side,
-            mean=(mean[red], mean[green], mean[blue]),
-            std=(std[red], std[green], std[blue]),
+            min_confidence=config.min_confidence,
+            mean=(mean[0], mean[1], mean[2]),
+            std=(std[0], std[1], std[2]),
             width=config.decoder_width,
             trunk=spec,
         )

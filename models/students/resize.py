@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..resizing import resize_short_side
+
 
 def to_short_side(image: NDArray[np.uint8], short_side: int, device: torch.device | None = None) -> Tensor:
-    """Resize an image so that its short side is ``short_side``, bilinear with anti-aliasing.
+    """Resize an image to :func:`working_size`, bilinear with anti-aliasing.
 
     Args:
         image: (H, W, 3) RGB.
@@ -18,10 +19,8 @@ def to_short_side(image: NDArray[np.uint8], short_side: int, device: torch.devic
     Returns:
         float32 (3, h, w) in [0, 1].
     """
-    scale = short_side / min(image.shape[:2])
-    size = tuple(max(1, round(n * scale)) for n in image.shape[:2])
-    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device).float().div_(255)
-    return F.interpolate(planes[None], size=size, mode="bilinear", antialias=True)[0].clamp_(0, 1)
+    planes = torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")).to(device).float().div_(255)
+    return resize_short_side(planes, short_side).clamp_(0, 1)
 
 
 def labels_to(labels: NDArray[np.uint16], size: tuple[int, int]) -> NDArray[np.uint16]:

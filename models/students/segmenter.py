@@ -84,9 +84,12 @@ class StudentSegmenter:
         own, answers = self._shared(vocabulary)
         allowed = logits[torch.tensor(own, device=logits.device)]
         full = F.interpolate(allowed[None], size=size, mode="bilinear", align_corners=False)[0]
-        scores, best = full.softmax(0).max(0)
-        labels = np.array(answers, np.uint16)[best.cpu().numpy()]
-        return LabelMap(labels, scores.cpu().numpy().astype(np.float16), vocabulary.names)
+        scores = full.softmax(0)
+        best, index = scores.max(0)
+        index[best < self._student.spec.min_confidence] = 0
+        best = scores.gather(0, index[None])[0]
+        labels = np.array(answers, np.uint16)[index.cpu().numpy()]
+        return LabelMap(labels, best.cpu().numpy().astype(np.float16), vocabulary.names)
 
     def _shared(self, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
         """Return the student's ids that may be answered, and the vocabulary's ids that they stand for."""

@@ -19,12 +19,15 @@ class StudentSpec(Frozen):
         classes: in the order of the logits; ``classes[0]`` is the background.
         short_side: images are resized to this short side before the network sees them, in pixels.
         mean, std: per RGB channel, of images in [0, 1].
+        min_confidence: a pixel whose best class is less probable is answered as background. Pseudo-labels
+            give things outside the vocabulary now this name and now that, so a student is unsure of them.
         width: channels of the decoder.
     """
 
     name: str
     classes: tuple[str, ...] = Field(min_length=2)
     short_side: int
+    min_confidence: float = Field(ge=0, le=1)
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     width: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ...schemas.config import TrainConfig
+from ...schemas.errors import ConfigError
 from ...schemas.labelmap import IGNORE
 from ..device import resolve_device
 from .student import Student
@@ -29,11 +30,19 @@ class StudentTrainer:
     Args:
         student: is trained in place; :attr:`averaged` is the one to keep.
         config: steps, rates and device.
+
+    Raises:
+        ConfigError: there is no such device, or the crop is no multiple of the trunk's stride.
     """
 
     def __init__(self, student: Student, config: TrainConfig) -> None:
+        if config.crop % student.trunk.stride:
+            raise ConfigError(
+                f"crop {config.crop} is no multiple of {student.trunk.stride}, the stride of encoder "
+                f"{config.encoder!r}: choose {math.lcm(32, student.trunk.stride)} or a multiple of it"
+            )
         self.device = resolve_device(config.device)
-        self.student: Student = student.to(self.device, memory_format=torch.channels_last).train()
+        self.student = student.to(self.device).to(memory_format=torch.channels_last).train()
         self.step = 0
         self._config = config
         self._average = AveragedModel(
@@ -46,14 +55,14 @@ class StudentTrainer:
             ],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
+            fused=True,
         )
         self._autocast = _bfloat16_is_native(self.device)
 
     @property
     def averaged(self) -> Student:
         """The student with the exponential moving average of weights and batch statistics."""
-        student: Student = self._average.module
-        return student
+        return cast(Student, self._average.module)
 
     def train_step(self, images: Tensor, labels: Tensor) -> float:
         """Take one step and return its loss before the step.
@@ -106,8 +115,8 @@ def coarse_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up over the first tenth of the steps, then half a cosine to zero (Loshchilov & Hutter
-    2017).
+    """Rise linearly over the first tenth of the steps, then fall by half a cosine to zero (Loshchilov and
+    Hutter 2017, Eq. 5).
     """
     done = (step + 1) / config.steps
     rising = min(1.0, done / _WARM_UP)
@@ -116,8 +125,8 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def _bfloat16_is_native(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32; where a CPU emulates it, it is many times slower."""
+    """Whether the device computes in bfloat16; a CPU that emulates it is far slower than in float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -61,7 +60,7 @@ class ResNetTrunk(nn.Module):
 
 
 class ViTTrunk(nn.Module):
-    """CLIP's ViT: its patch tokens, and beside them untrained convolutions at stride 4 that carry contours."""
+    """CLIP's ViT: its patch tokens, and beside them untrained convolutions at stride 4 for the contours."""
 
     def __init__(self, spec: ViTSpec) -> None:
         super().__init__()
@@ -143,7 +142,7 @@ def trunk_of(visual: nn.Module) -> tuple[ResNetSpec | ViTSpec, ResNetTrunk | ViT
     state = {k: v.float().cpu() for k, v in visual.state_dict().items() if not k.startswith(pooling)}
     own = set(trunk.net.state_dict())
     if own != set(state):
-        odd: Sequence[str] = sorted(own ^ set(state))
+        odd = sorted(own ^ set(state))
         raise WeightsError(f"the image tower differs from a plain CLIP {spec.kind} in {', '.join(odd[:3])}")
     trunk.net.load_state_dict(state)
     return spec, trunk

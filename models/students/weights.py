@@ -36,7 +36,7 @@ def student_id(name: str, sha256: str) -> str:
 
 
 def save_student(student: Student, path: Path) -> str:
-    """Write weights and specification, and return the file's sha256; the same student gives the same bytes."""
+    """Write weights and specification and return the file's sha256; equal students give equal bytes."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in student.state_dict().items()}
     body = safetensors.torch.save(tensors, {_KEY: student.spec.model_dump_json()})
     path.parent.mkdir(parents=True, exist_ok=True)

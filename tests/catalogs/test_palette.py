@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from maskmill.catalogs.palette import PALETTE, colours_of, ink_on
 
 

@@ -1,9 +1,9 @@
-"""A weak but real encoder for tests on photographs: ConSE (Norouzi et al. 2014) in CLIP ViT-B/32's text space.
+"""A weak but real encoder for tests on photographs: ConSE (Norouzi et al. 2014) in CLIP ViT-B/32's space.
 
-An ImageNet classifier's ten most probable classes average the CLIP text vectors of their names. Classes find their
-vectors among LVIS names, directly or through their WordNet hypernyms; text vectors are centred by their mean. A
-constant component is appended to image and text vectors, so that all cosines are positive as CLIP's are, and the
-background (a name without a vector) has exactly that constant.
+An ImageNet classifier's ten most probable classes average the CLIP text vectors of their names. Classes find
+their vectors among LVIS names, directly or through their WordNet hypernyms; text vectors are centred by their
+mean. A constant component is appended to image and text vectors, so that all cosines are positive as CLIP's
+are, and the background (a name without a vector) has exactly that constant.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
-from maskmill.models.objectness.backbones import DenseFeatures
-from maskmill.models.objectness.found import FoundObjectness, load_head
+from maskmill.models.objectness.dense import DenseFeatures
+from maskmill.models.objectness.found import FoundObjectness
+from maskmill.models.objectness.heads import load_head
 from maskmill.models.segmenters.base import Segmenter
 from maskmill.models.segmenters.clip_diy import ClipDiy
 from maskmill.schemas.config import SegmenterConfig

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
 from maskmill.catalogs.query import query
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import CorpusConfig, LabelConfig, PoolConfig, SegmenterConfig
@@ -16,8 +19,6 @@ from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.label import label_run
 from maskmill.tasks.runs import RunSummary
-from numpy.typing import NDArray
-from PIL import Image
 
 PICTURE = np.linspace(0, 255, 24 * 36 * 3).astype(np.uint8).reshape(24, 36, 3)
 

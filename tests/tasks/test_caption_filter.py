@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import CorpusConfig, FilterConfig, PoolConfig
 from maskmill.schemas.errors import ConfigError, CorpusError, ErrorReason, StageError

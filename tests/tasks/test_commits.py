@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from maskmill.catalogs.files import FileAdd
 from maskmill.schemas.errors import CatalogError, StageError
 from maskmill.tasks.commits import Committer

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+
 from maskmill.schemas.config import PoolConfig
 from maskmill.schemas.errors import StageError, WeightsError
 from maskmill.tasks.dispatch import Dispatcher

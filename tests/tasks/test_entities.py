@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from maskmill.schemas.errors import CatalogError
 from maskmill.schemas.vocabulary import Vocabulary, VocabularyClass, load_vocabulary
 from maskmill.tasks.entities import EntityReason, EntitySet, NounCounts, select_entities

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import FilterConfig
 from maskmill.schemas.errors import ConfigError

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.entities import EntitySet
 from maskmill.tasks.filter_shard import caption_rows, is_blank

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from maskmill.catalogs.files import write_rows
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.tables import CAPTIONS

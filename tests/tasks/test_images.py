@@ -7,9 +7,10 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
+
 from maskmill.schemas.errors import ErrorReason, SampleError
 from maskmill.tasks.images import decode_image
-from PIL import Image, ImageOps
 
 LIMIT = 1_000_000
 GRADIENT = np.linspace(0, 255, 20 * 30 * 3).astype(np.uint8).reshape(20, 30, 3)

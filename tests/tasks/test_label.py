@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
 from maskmill.catalogs.query import query
 from maskmill.catalogs.rle import decode_mask
 from maskmill.catalogs.store import Catalog
@@ -25,8 +28,6 @@ from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.label import label_run
 from maskmill.tasks.pool import WorkerFault
-from numpy.typing import NDArray
-from PIL import Image
 
 BLUE, GREEN, BROKEN = (10, 10, 200), (10, 200, 10), (1, 2, 3)
 

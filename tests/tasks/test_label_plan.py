@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from maskmill.schemas.config import CorpusConfig, LabelConfig, PoolConfig
 from maskmill.schemas.errors import ConfigError, WeightsError
 from maskmill.tasks import label_plan

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+
 from maskmill.schemas.errors import ErrorReason
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.samples import Shard, image_id

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
 from maskmill.catalogs.files import write_rows
 from maskmill.schemas.errors import ErrorReason
 from maskmill.schemas.samples import BadSample, Sample, image_id
 from maskmill.tasks.label_rows import DecodedImage
 from maskmill.tasks.label_shard import caption_vocabularies, decode_sample
-from PIL import Image
 
 
 def test_a_decoded_image_carries_the_hash_of_its_file() -> None:

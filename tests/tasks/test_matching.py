@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from maskmill.schemas.vocabulary import Vocabulary, VocabularyClass, load_vocabulary
 from maskmill.tasks.entities import Entity, EntitySet
 from maskmill.tasks.matching import Match, Matcher, Span

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import nltk
 import pytest
+
 from maskmill.schemas.errors import ConfigError
 from maskmill.tasks import nltk_data
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nltk
 import pytest
+
 from maskmill.schemas.errors import ConfigError
 from maskmill.tasks.entities import EntityReason, NounCounts, select_entities
 from maskmill.tasks.entity_words import NO_REGION, PERSONS, SAME, THINGS

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from maskmill.schemas.config import PoolConfig
 from maskmill.schemas.errors import CatalogError, CorpusError, StageError, WeightsError
 from maskmill.tasks.pool import PoolEvent, PoolStats, WorkerFault, run_pool

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+
 from maskmill.tasks.prefetch import map_ahead
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from maskmill.schemas.config import PoolConfig
 from maskmill.schemas.errors import CatalogError, StageError, WeightsError
 from maskmill.tasks import ray_pool
@@ -87,7 +88,7 @@ def test_an_item_that_kills_every_worker_is_quarantined_and_the_rest_done() -> N
     stats, events = run([1, "die", 2, 3])
     (lost,) = [event for event in events if event.kind == "quarantined"]
     assert lost.item == "die"
-    assert "the worker died" in lost.reason
+    assert "its worker process has died" in lost.reason
     assert "\n" not in lost.reason
     assert (stats.done, stats.quarantined) == (3, 1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import LabelConfig, PoolConfig, SegmenterConfig
 from maskmill.schemas.errors import ConfigError

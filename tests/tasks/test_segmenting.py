@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from maskmill.schemas.errors import ConfigError, ErrorReason, SampleError
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.pool import WorkerFault
 from maskmill.tasks.segmenting import segment
-from numpy.typing import NDArray
 
 WORDS = Vocabulary.of(["cat"])
 

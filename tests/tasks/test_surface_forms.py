@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from maskmill.tasks.surface_forms import fold, surface_forms, words
 
 

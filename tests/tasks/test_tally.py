@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.samples import Shard

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+
 from maskmill.catalogs.demo import SYNONYMS, THINGS, plural
 from maskmill.catalogs.demo.backgrounds import BACKGROUNDS, paint_background
 from maskmill.catalogs.demo.textures import Field

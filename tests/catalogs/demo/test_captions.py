@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+
 from maskmill.catalogs.demo import KNOWN, SYNONYMS, UNKNOWN, Scene, draw_closeup, draw_scene, plural
 from maskmill.catalogs.demo.captions import CaptionWriter
 from maskmill.catalogs.demo.looks import Look

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from maskmill.catalogs.demo.layout import Layout, Placed, arrange
 from maskmill.catalogs.demo.looks import Look
 from maskmill.catalogs.demo.things import Sprite

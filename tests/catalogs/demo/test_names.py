@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from maskmill.catalogs.demo import KNOWN, SYNONYMS, THINGS, UNKNOWN, label_of, plural
 
 

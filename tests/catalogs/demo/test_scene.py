@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from maskmill.catalogs.demo import KNOWN, UNKNOWN, draw_background, draw_closeup, draw_scene, label_of
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from maskmill.catalogs.demo.shapes import ellipse, mirror, rect, shift, smooth, turn
 
 

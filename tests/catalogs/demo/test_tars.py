@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from maskmill.catalogs.demo.tars import replace_file, tar_bytes
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from maskmill.catalogs.demo import SYNONYMS, THINGS
 from maskmill.catalogs.demo.colours import PALETTE
 from maskmill.catalogs.demo.things import DRAWERS, draw_thing

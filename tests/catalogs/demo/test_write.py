@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from maskmill.catalogs.demo import KNOWN, UNKNOWN, draw_scene, read_ground_truth, write_demo_corpus
 from maskmill.schemas.errors import ConfigError, CorpusError
-from PIL import Image
 
 
 def _files(root: Path) -> dict[str, bytes]:

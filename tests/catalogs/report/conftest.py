@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from maskmill.catalogs.files import write_rows
 from maskmill.catalogs.report.data import (
     Bin,

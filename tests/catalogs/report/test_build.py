@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from maskmill.catalogs.report import GalleryItem, build_report
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CatalogError, ConfigError

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from maskmill.catalogs.query import connect
 from maskmill.catalogs.report.data import Bin
 from maskmill.catalogs.report.figures import gather

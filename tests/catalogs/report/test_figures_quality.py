@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from maskmill.catalogs.report.figures_quality import read_history
 from maskmill.schemas.errors import CatalogError
 

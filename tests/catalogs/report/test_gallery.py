@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from maskmill.catalogs.report.gallery import gallery_from_catalog
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CorpusError
 from maskmill.schemas.samples import BadSample, Sample, Shard
-from PIL import Image
 
 
 def png(value: int) -> bytes:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+
 from maskmill.catalogs.report.data import CaptionFigures, QualityFigures, ReportData
 from maskmill.catalogs.report.items import GalleryItem, index_map
 from maskmill.catalogs.report.page import catalog_name, render_page

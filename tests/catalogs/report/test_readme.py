@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFont
+
 from maskmill.catalogs.palette import PALETTE
 from maskmill.catalogs.report.items import GalleryItem
 from maskmill.catalogs.report.readme import readme_picture, wrap
 from maskmill.schemas.errors import ConfigError
-from PIL import Image, ImageFont
 
 
 def test_picture_is_wide_and_light(item: GalleryItem, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
+
 from maskmill.catalogs.report.data import Bin
 from maskmill.catalogs.report.svg import columns, line
 

@@ -5,8 +5,9 @@ import io
 
 import numpy as np
 import pytest
-from maskmill.catalogs.report.thumbnails import fit, layer_uri, photo_uri
 from PIL import Image
+
+from maskmill.catalogs.report.thumbnails import fit, layer_uri, photo_uri
 
 
 def opened(uri: str) -> Image.Image:

@@ -20,8 +20,15 @@ def test_values_stay_in_range_and_a_flat_image_stays_flat() -> None:
     assert planes.max() <= 1
 
 
-def test_an_extremely_long_image_keeps_at_least_one_pixel() -> None:
-    assert to_short_side(np.zeros((1, 300, 3), np.uint8), 32).shape == (3, 32, 9600)
+def test_an_extremely_long_image_is_bounded() -> None:
+    assert to_short_side(np.zeros((1, 300, 3), np.uint8), 32).shape == (3, 1, 256)
+
+
+def test_the_image_is_left_as_it_was() -> None:
+    image = np.full((32, 32, 3), 255, np.uint8)
+    image.setflags(write=False)
+    to_short_side(image, 32).mul_(0)
+    assert image.min() == 255
 
 
 def test_labels_take_the_nearest_pixel_centre() -> None:

@@ -16,13 +16,13 @@ from maskmill.schemas.vocabulary import Vocabulary, VocabularyClass
 CLASSES = ("background", "cat", "dog", "car")
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
+def _save(path: Path, min_confidence: float) -> Path:
+    torch.manual_seed(0)
     spec = StudentSpec(
         name="tiny",
         classes=CLASSES,
         short_side=32,
+        min_confidence=min_confidence,
         mean=(0.5, 0.5, 0.5),
         std=(0.2, 0.2, 0.2),
         width=8,
@@ -30,10 +30,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     student = Student(spec)
     for head in student.decoder.head:
-        torch.nn.init.normal_(head.weight, std=3.0)
-    path = tmp_path_factory.mktemp("student") / "student.safetensors"
+        torch.nn.init.normal_(head.weight, std=100.0)
     save_student(student, path)
     return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _save(tmp_path_factory.mktemp("student") / "student.safetensors", min_confidence=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,9 @@ def segmenter(weights: Path) -> StudentSegmenter:
 
 def _images() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [rng.integers(0, 256, (h, w, 3), np.uint8) for h, w in ((40, 60), (61, 33), (40, 60))]
+    colours = rng.integers(0, 256, (3, 4, 4, 3), np.uint8)
+    sizes = ((40, 60), (64, 32), (40, 60))
+    return [c.repeat(h // 4, 0).repeat(w // 4, 1) for c, (h, w) in zip(colours, sizes, strict=True)]
 
 
 def test_maps_have_the_size_of_their_images_and_scores_are_probabilities(
@@ -65,9 +71,7 @@ def test_an_image_is_segmented_alike_alone_and_among_others(segmenter: StudentSe
     for image, found in zip(images, together, strict=True):
         alone = segmenter([image], [vocabulary])[0]
         assert (alone.labels == found.labels).mean() > 0.999
-        np.testing.assert_allclose(
-            alone.scores.astype(float), found.scores.astype(float), rtol=0, atol=2e-3
-        )
+        np.testing.assert_allclose(alone.scores.astype(float), found.scores.astype(float), rtol=0, atol=2e-3)
 
 
 def test_a_vocabulary_narrows_the_answers(segmenter: StudentSegmenter) -> None:
@@ -94,6 +98,18 @@ def test_a_vocabulary_of_strangers_leaves_only_background(segmenter: StudentSegm
     found = segmenter(_images()[:1], [Vocabulary.of(["submarine"])])[0]
     assert not found.labels.any()
     assert (found.scores == 1).all()
+
+
+def test_what_no_class_explains_is_background(segmenter: StudentSegmenter, tmp_path: Path) -> None:
+    sure = segmenter(_images()[:1], [Vocabulary.of(CLASSES)])[0]
+    limit = float(np.median(sure.scores[sure.labels > 0]))
+    careful = StudentSegmenter(_save(tmp_path / "s.safetensors", min_confidence=limit), "cpu")
+    found = careful(_images()[:1], [Vocabulary.of(CLASSES)])[0]
+    doubted = sure.scores.astype(float) < limit - 1e-3
+    assert doubted.any()
+    assert not found.labels[doubted].any()
+    assert np.array_equal(found.labels[sure.scores > limit + 1e-3], sure.labels[sure.scores > limit + 1e-3])
+    assert (found.scores[doubted] <= sure.scores[doubted]).all()
 
 
 def test_no_image_gives_no_map(segmenter: StudentSegmenter) -> None:

@@ -17,6 +17,7 @@ def _student(trunk: ResNetSpec | ViTSpec = RESNET) -> Student:
         name="tiny",
         classes=("background", "cat", "dog"),
         short_side=32,
+        min_confidence=0.0,
         mean=(0.5, 0.4, 0.3),
         std=(0.2, 0.3, 0.4),
         width=8,

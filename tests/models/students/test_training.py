@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from maskmill.models.students.student import Student, StudentSpec
 from maskmill.models.students.training import StudentTrainer, coarse_cross_entropy, learning_rate
-from maskmill.models.students.trunk import ResNetSpec
+from maskmill.models.students.trunk import ResNetSpec, ViTSpec
 from maskmill.schemas.config import TrainConfig
 from maskmill.schemas.errors import ConfigError
 from maskmill.schemas.labelmap import IGNORE
@@ -20,7 +20,16 @@ def _student() -> Student:
     grey = (0.5, 0.5, 0.5)
     classes = ("background", "red")
     return Student(
-        StudentSpec(name="t", classes=classes, short_side=32, mean=grey, std=grey, width=8, trunk=trunk)
+        StudentSpec(
+            name="t",
+            classes=classes,
+            short_side=32,
+            min_confidence=0.0,
+            mean=grey,
+            std=grey,
+            width=8,
+            trunk=trunk,
+        )
     )
 
 
@@ -30,7 +39,7 @@ def _batch(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     images = torch.rand(4, 3, 32, 32, generator=generator) * 0.5
     labels = torch.zeros(4, 32, 32, dtype=torch.int64)
     for i in range(4):
-        top, left = torch.randint(0, 16, (2,), generator=generator).tolist()
+        top, left = (4 * torch.randint(0, 4, (2,), generator=generator)).tolist()
         images[i, 0, top : top + 16, left : left + 16] = 1.0
         labels[i, top : top + 16, left : left + 16] = 1
     return images, labels
@@ -99,6 +108,14 @@ def test_the_rate_rises_for_a_tenth_of_the_steps_and_falls_to_zero() -> None:
     assert max(rates) == rates[9] == pytest.approx(1.0)
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_crop_that_the_trunk_does_not_divide_is_refused() -> None:
+    spec = _student().spec.model_copy(
+        update={"trunk": ViTSpec(patch=14, grid=2, width=16, layers=1, heads=2, quick_gelu=False)}
+    )
+    with pytest.raises(ConfigError, match=r"crop 128 is no multiple of 14.*choose 224"):
+        StudentTrainer(Student(spec), CONFIG)
 
 
 def test_a_device_that_is_not_there_is_an_error_of_the_configuration() -> None:

@@ -23,6 +23,7 @@ def _student(trunk: ResNetSpec | ViTSpec = RESNET) -> Student:
             name="tiny",
             classes=("background", "cat"),
             short_side=32,
+            min_confidence=0.0,
             mean=(0.48145466, 0.4578275, 0.40821073),
             std=(0.2, 0.2, 0.2),
             width=8,

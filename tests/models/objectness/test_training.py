@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from maskmill.models.objectness.dense import DenseFeatures
+from maskmill.models.objectness.found import FoundObjectness
+from maskmill.models.objectness.training import FoundTrainer, FoundTrainingConfig, train_found_head
+
+SHORT = FoundTrainingConfig(iterations=120, batch=4, self_training_from=60)
+
+
+class Colours:
+    """Mean colours of 4 x 4 cells through a fixed random map; attention is low where green is high."""
+
+    id, stride, dim = "colours", 4, 16
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._map = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
+
+    def __call__(self, images: Tensor) -> DenseFeatures:
+        self.calls += 1
+        height, width = images.shape[-2:]
+        cells = F.avg_pool2d(F.pad(images, (0, -width % 4, 0, -height % 4)), 4)
+        features = torch.einsum("fc,bchw->bfhw", self._map, cells - 0.5)
+        return DenseFeatures(features, (1.5 - cells[:, 1:2]))
+
+
+def _scene(seed: int) -> tuple[Tensor, Tensor]:
+    """Return a green meadow with a red or blue thing, and where the thing is."""
+    generator = torch.Generator().manual_seed(seed)
+    height, width = 40 + seed % 5, 52 + seed % 7
+    image = torch.rand(3, height, width, generator=generator) * 0.15
+    image[1] += 0.75
+    mask = torch.zeros(height, width)
+    top, left = (int(torch.randint(2, 14, (1,), generator=generator)) for _ in range(2))
+    mask[top : top + 20, left : left + 24] = 1
+    colour = torch.tensor([0.9, 0.1, 0.1] if seed % 2 else [0.1, 0.1, 0.9]).view(3, 1, 1)
+    return torch.where(mask.bool(), colour, image), mask
+
+
+def _iou(one: Tensor, other: Tensor) -> float:
+    return float((one.bool() & other.bool()).sum() / (one.bool() | other.bool()).sum())
+
+
+def test_a_head_learns_the_planted_foreground_of_images_it_has_not_seen() -> None:
+    head, history = train_found_head(Colours(), [_scene(n)[0] for n in range(8)], SHORT)
+    found = FoundObjectness(Colours(), head)
+    scores = [_iou(found(image) > 0.5, mask) for image, mask in (_scene(n) for n in range(100, 106))]
+    assert min(scores) > 0.75
+    assert len(history) == 120
+    assert sum(history[50:60]) < 0.7 * sum(history[:10])
+
+
+def test_the_same_seed_gives_the_same_head_and_another_seed_another() -> None:
+    images = [_scene(n)[0] for n in range(6)]
+    config = replace(SHORT, iterations=20)
+    (one, first), (two, second) = (train_found_head(Colours(), images, config) for _ in range(2))
+    assert torch.equal(one.weight, two.weight)
+    assert first == second
+    assert not torch.equal(one.weight, train_found_head(Colours(), images, replace(config, seed=1))[0].weight)
+
+
+def test_features_are_computed_once_for_each_image_and_not_changed() -> None:
+    backbone = Colours()
+    train_found_head(backbone, [_scene(n)[0] for n in range(3)], replace(SHORT, iterations=10))
+    assert backbone.calls == 3
+
+
+def test_the_loss_is_that_of_the_recipe() -> None:
+    """At the first iteration and at the first of self-training, on one image, from the head's own start."""
+    image, _ = _scene(1)
+    for start, weight in ((60, 1.0), (0, 4.0)):
+        config = replace(SHORT, iterations=1, self_training_from=start)
+        trainer = FoundTrainer(Colours(), [image], config)
+        picture = trainer._pictures[0]
+        logits = torch.einsum("dhw,d->hw", picture.features, trainer._weight.detach())
+        binary = (logits > 0).float()
+        refined = trainer._refine(picture.solver, picture.size, binary)
+        other = binary if start == 0 else picture.background_target
+        bce = F.binary_cross_entropy_with_logits
+        expected = 1.5 * bce(logits, refined) + weight * bce(logits, other)
+        losses: list[float] = []
+        trainer.train(lambda iteration, loss, seen=losses: seen.append(loss))
+        assert losses == [pytest.approx(float(expected), rel=1e-5)]
+
+
+def test_a_refinement_that_disagrees_is_not_used() -> None:
+    image, _ = _scene(1)
+    trainer = FoundTrainer(Colours(), [image], replace(SHORT, accepted_iou=0.99))
+    picture = trainer._pictures[0]
+    scattered = (torch.rand(picture.features.shape[-2:]) > 0.8).float()
+    assert trainer._refine(picture.solver, picture.size, scattered) is scattered
+
+
+def test_an_empty_mask_stays_empty() -> None:
+    image, _ = _scene(1)
+    trainer = FoundTrainer(Colours(), [image], SHORT)
+    picture = trainer._pictures[0]
+    empty = torch.zeros(picture.features.shape[-2:])
+    assert trainer._refine(picture.solver, picture.size, empty).sum() == 0
+
+
+def test_refinements_are_kept_for_as_long_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = FoundTrainer(Colours(), [_scene(1)[0]], replace(SHORT, iterations=12, refresh=5))
+    solved = []
+    refine = trainer._refine
+    monkeypatch.setattr(trainer, "_refine", lambda *args: solved.append(1) or refine(*args))
+    trainer.train()
+    assert len(solved) == 3
+
+
+def test_images_are_resized_to_the_short_side_that_is_asked_for() -> None:
+    trainer = FoundTrainer(Colours(), [_scene(0)[0]], replace(SHORT, short_side=20))
+    assert trainer._pictures[0].size == (20, 26)
+
+
+def test_no_image_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        FoundTrainer(Colours(), [], SHORT)
