@@ -112,10 +112,13 @@ def demo(out: Path, config: DemoConfig | None = None) -> DemoResult:
         )
     report = out / "report.html"
     if student.per_image or not report.is_file():
-        plans = [
-            plan_evaluation(s, held_out, config.evaluate) for s in (config.label.segmenter, trained.weights)
-        ]
-        report_stage(catalog, report, student.run.version, GalleryPlan(*plans, student.per_image, _PICTURES))
+        shown = GalleryPlan(
+            teacher=plan_evaluation(config.label.segmenter, held_out, config.evaluate),
+            student=plan_evaluation(trained.weights, held_out, config.evaluate),
+            scores=student.per_image,
+            pictures=_PICTURES,
+        )
+        report_stage(catalog, report, student.run.version, shown)
     create_link_artifact(key="demo-report", link=report.as_uri(), link_text="report")
     seconds = time.monotonic() - began
     return DemoResult(catalog, labelled, trained, teacher, with_captions, student, report, seconds)

@@ -38,11 +38,11 @@ class ClipTrainingConfig:
         bfloat16: run the image tower under autocast (about 1.7 times faster on a CPU with AVX512-BF16).
     """
 
-    steps: int = 1600
+    steps: int = 2000
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: int = 80
-    logit_scale: float = 50.0
+    logit_scale: float = 80.0
     cone: float = 0.2
     cone_weight: float = 50.0
     bfloat16: bool = True

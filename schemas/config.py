@@ -127,7 +127,7 @@ class TrainConfig(Frozen):
     decoder_width: int = Field(64, ge=8, description="channels of the decoder")
     min_score: float = Field(0.0, ge=0, le=1, description="masks below are ignored in the loss")
     min_confidence: float = Field(
-        0.35, ge=0, le=1, description="a pixel whose best class is less probable is background"
+        0.5, ge=0, le=1, description="a pixel whose best class is less probable is background"
     )
     seed: int = 0
     device: str = "auto"
@@ -165,6 +165,17 @@ class DemoConfig(Frozen):
     label: LabelConfig = LabelConfig(segmenter=DEMO_SEGMENTER)
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_fields_change_the_demo_segmenter(cls, body: Any) -> Any:
+        """A given ``label`` replaces the default as a whole, and its own default segmenter is another one."""
+        label = body.get("label") if isinstance(body, dict) else None
+        segmenter = label.get("segmenter", {}) if isinstance(label, dict) else None
+        if not isinstance(segmenter, dict):
+            return body
+        demo = {"clip": DEMO_SEGMENTER.clip, "objectness": DEMO_SEGMENTER.objectness}
+        return {**body, "label": {**label, "segmenter": {**demo, **segmenter}}}
 
     @model_validator(mode="after")
     def _seed_is_not_a_training_seed(self) -> Self:

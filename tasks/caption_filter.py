@@ -52,8 +52,9 @@ def filter_run(
     began = time.monotonic()
     named = None if config.entities == DERIVE else named_set(config.entities)
     reader = open_corpus(corpus)
+    shards = tuple(reader.shards())
     catalog = Catalog.create_or_open(catalog_uri)
-    stage = _Stage(reader, tuple(reader.shards()), catalog, config, progress)
+    stage = _Stage(reader, shards, catalog, config, progress)
     head = stage.head(run_id, named)
     finished = finished_run(catalog, head)
     if finished is None and named is None:

@@ -23,11 +23,12 @@ _FLAT = 1e-4  # deviation below which a channel counts as constant
 
 @dataclass(frozen=True)
 class FoundTrainingConfig:
-    """The recipe of FOUND as its authors published it.
+    """The recipe of FOUND (Sec. 3.2).
 
     With P the prediction, B its binarisation and R the bilateral refinement of B, the loss is
-    ``refined_weight`` BCE(P, R), plus BCE(P, refined FOUND-bkg mask) before the iteration
-    ``self_training_from`` and ``self_weight`` BCE(P, B) from there on.
+    ``refined_weight`` BCE(P, refined FOUND-bkg mask) before the iteration ``self_training_from``, and
+    ``refined_weight`` BCE(P, R) + ``self_weight`` BCE(P, B) from there on. (The authors' code has BCE(P, R)
+    in the first phase too. It is left out: it outweighs the mask and can confirm a head in its random start.)
 
     Args:
         iterations, batch, learning_rate, decay_every, decay: of AdamW, images per batch, and StepLR.

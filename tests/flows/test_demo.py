@@ -51,7 +51,7 @@ batch_size = 4
 entities = "demo"
 [label.segmenter]
 clip = "demo"
-objectness = "none"
+objectness = "demo"
 [label.segmenter.clip_diy]
 short_side = 64
 patch_sizes = [64, 32]

@@ -62,12 +62,12 @@ def test_what_is_neither_name_nor_folder_is_an_error(spec: str) -> None:
 
 
 def test_an_unknown_model_brings_near_names() -> None:
-    with pytest.raises(WeightsError, match="near names: .*ViT-B-32"):
+    with pytest.raises(WeightsError, match=r"near names: .*ViT-B-32"):
         resolve_clip("ViT-B-33:openai")
 
 
 def test_unknown_weights_bring_the_known_ones() -> None:
-    with pytest.raises(WeightsError, match="it has: .*laion2b_s34b_b79k"):
+    with pytest.raises(WeightsError, match=r"it has: .*laion2b_s34b_b79k"):
         resolve_clip("ViT-B-32:nothing")
 
 
@@ -76,7 +76,7 @@ def test_a_failed_download_says_how_to_go_without(monkeypatch: pytest.MonkeyPatc
         raise FileNotFoundError("no route to host")
 
     monkeypatch.setattr(open_clip, "download_pretrained", fail)
-    with pytest.raises(WeightsError, match="no route to host.*copy a folder"):
+    with pytest.raises(WeightsError, match=r"no route to host.*copy a folder"):
         resolve_clip("ViT-B-32:laion2b_s34b_b79k")
 
 

@@ -1,0 +1,97 @@
+"""What every registered segmenter keeps, on tiny random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from maskmill.models.segmenters import Segmenter, create_segmenter, registered
+from maskmill.schemas.config import ClipDiyConfig, SegmenterConfig
+from maskmill.schemas.vocabulary import Vocabulary
+
+CLIP_DIY = ClipDiyConfig(short_side=48, patch_sizes=(32, 20), crop_batch=16)
+SIZES = [(30, 45), (1, 1), (52, 31), (30, 45)]
+VOCABULARIES = [
+    Vocabulary.of(["cat", "dog", "tree"]),
+    Vocabulary.of([]),
+    Vocabulary.of(["tree"]),
+    Vocabulary.of(["car", "boat", "cat", "dog", "house"]),
+]
+
+
+def _images() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (*size, 3), np.uint8) for size in SIZES]
+
+
+@pytest.fixture(scope="module", params=registered())
+def segmenter(request: pytest.FixtureRequest, tiny_clip_folder: Callable[[str], Path]) -> Segmenter:
+    clip = str(tiny_clip_folder("resnet"))
+    config = SegmenterConfig(
+        id=request.param, clip=clip, objectness="bkg:clip", device="cpu", clip_diy=CLIP_DIY
+    )
+    return create_segmenter(config)
+
+
+def test_its_id_names_the_weights_that_it_reports(segmenter: Segmenter) -> None:
+    assert segmenter.weights
+    assert all(isinstance(v, str) and v for v in segmenter.weights.values())
+    assert any(digest[:12] in segmenter.id for digest in segmenter.weights.values())
+
+
+def test_maps_have_the_images_sizes_and_their_own_names(segmenter: Segmenter) -> None:
+    maps = segmenter(_images(), VOCABULARIES)
+    assert [m.labels.shape for m in maps] == SIZES
+    assert [m.names for m in maps] == [v.names for v in VOCABULARIES]
+    for label_map in maps:
+        scores = label_map.scores.astype(np.float32)
+        assert np.isfinite(scores).all()
+        assert 0 <= scores.min() <= scores.max() <= 1
+
+
+def test_a_batch_of_one_gives_what_a_batch_of_many_gives(segmenter: Segmenter) -> None:
+    together = segmenter(_images(), VOCABULARIES)
+    for image, vocabulary, expected in zip(_images(), VOCABULARIES, together, strict=True):
+        (alone,) = segmenter([image], [vocabulary])
+        assert np.array_equal(alone.labels, expected.labels)
+        assert np.allclose(alone.scores, expected.scores, atol=2e-3)
+
+
+def test_the_same_call_gives_the_same_maps_and_leaves_images_alone(segmenter: Segmenter) -> None:
+    images = _images()
+    one, two = segmenter(images, VOCABULARIES), segmenter(images, VOCABULARIES)
+    for first, second in zip(one, two, strict=True):
+        assert np.array_equal(first.labels, second.labels)
+        assert np.array_equal(first.scores, second.scores)
+    assert all(np.array_equal(a, b) for a, b in zip(images, _images(), strict=True))
+
+
+def test_no_images_give_no_maps(segmenter: Segmenter) -> None:
+    assert segmenter([], []) == []
+
+
+def test_read_only_and_strided_images_are_taken(segmenter: Segmenter) -> None:
+    image = _images()[0]
+    mirrored = image[:, ::-1]
+    frozen = np.ascontiguousarray(mirrored)
+    frozen.setflags(write=False)
+    one, two = segmenter([mirrored, frozen], [VOCABULARIES[0]] * 2)
+    assert np.array_equal(one.labels, two.labels)
+
+
+def test_one_vocabulary_for_each_image_is_required(segmenter: Segmenter) -> None:
+    with pytest.raises(ValueError, match="4 images but 1 vocabularies"):
+        segmenter(_images(), VOCABULARIES[:1])
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 4), (3, 8, 8)])
+def test_an_image_of_another_shape_is_refused(segmenter: Segmenter, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="expected an"):
+        segmenter([np.zeros(shape, np.uint8)], VOCABULARIES[:1])
+
+
+def test_an_image_of_another_type_is_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(ValueError, match="float32"):
+        segmenter([np.zeros((8, 8, 3), np.float32)], VOCABULARIES[:1])
