@@ -86,15 +86,15 @@ def cone_loss(image: Tensor, text: Tensor, captions: Tensor, cone: float) -> Ten
     return ((image @ text.T)[unlike].mean() - cone) ** 2
 
 
-def open_cone(model: CLIP, batch: PairBatch, cone: float) -> None:
-    """Shift both towers along one direction, in place, until unlike pairs have about the cosine ``cone``.
+def open_cone(model: CLIP, batch: PairBatch, level: float) -> None:
+    """Shift both towers along one direction, in place, until unlike pairs have about the cosine ``level``.
 
-    With orthogonal residuals a common part of squared share ``cone`` in either tower gives that cosine; the
+    With orthogonal residuals a common part of squared share ``level`` in either tower gives that cosine; the
     image tower gets it in the attention pool's output bias, the text tower in the last norm's bias.
     """
     projection = model.text_projection.detach()
     direction = projection[0] / projection[0].norm()
-    lift = math.sqrt(cone / (1 - cone))
+    lift = math.sqrt(level / (1 - level))
     model.eval()
     with torch.no_grad():
         image = model.encode_image(batch.images) - model.visual.attnpool.c_proj.bias
@@ -117,7 +117,8 @@ def train_clip(
     ``on_step`` is told every step's number and loss. The model is left in evaluation mode.
     """
     first = next(batches)
-    open_cone(model, first, config.cone)
+    # Training spreads the embeddings, which lowers the level: it starts above the cone and comes down to it.
+    open_cone(model, first, math.sqrt(config.cone))
     with torch.no_grad():
         model.logit_scale.fill_(math.log(config.logit_scale))
     model.logit_scale.requires_grad_(False)

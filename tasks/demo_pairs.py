@@ -27,7 +27,7 @@ class CropRule:
 
     Args:
         share: of a batch.
-        sides: least and greatest side of a crop, as a share of the picture's; even on a log scale.
+        sides: least and greatest side of a crop, as a share of the picture's.
         spread: how much of the room that a crop leaves its place may use; 1 is all, 0 the middle only.
     """
 
@@ -96,7 +96,7 @@ class PairSampler:
 
     def _crop(self, images: np.ndarray, rule: CropRule) -> Tensor:
         full = images.shape[1]
-        side = round(full * np.exp(self._rng.uniform(*np.log(rule.sides))))
+        side = round(full * self._rng.uniform(*rule.sides))
         places = 0.5 + rule.spread * (self._rng.random((len(images), 2)) - 0.5)
         corners = np.rint(places * (full - side)).astype(int)
         cut = [image[y : y + side, x : x + side] for image, (y, x) in zip(images, corners, strict=True)]

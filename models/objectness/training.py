@@ -89,7 +89,9 @@ class FoundTrainer:
             raise ValueError("FOUND's head needs at least one image to learn from")
         self._backbone, self._config = backbone, config
         self._pictures = [self._prepare(resize_short_side(image, config.short_side)) for image in images]
-        self._mean, self._deviation = self._standardise() if config.standardise else (0.0, 1.0)
+        self._mean, self._deviation = torch.zeros(backbone.dim), torch.ones(backbone.dim)
+        if config.standardise:
+            self._standardise()
         generator = torch.Generator().manual_seed(config.seed)
         bound = backbone.dim**-0.5
         self._weight = torch.nn.Parameter((torch.rand(backbone.dim, generator=generator) * 2 - 1) * bound)
@@ -114,13 +116,13 @@ class FoundTrainer:
         weight = self._weight.detach() / self._deviation
         return FoundHead(weight, self._bias.detach() - (weight * self._mean).sum())
 
-    def _standardise(self) -> tuple[Tensor, Tensor]:
-        """Standardise all features in place; return mean and deviation (D,) of the channels."""
+    def _standardise(self) -> None:
+        """Standardise all features; keep the channels' mean and deviation (D,) for the head."""
         every = torch.cat([picture.features.flatten(1) for picture in self._pictures], dim=1)
-        mean, deviation = every.mean(dim=1), every.std(dim=1).clamp(min=_FLAT)
+        self._mean, self._deviation = every.mean(dim=1), every.std(dim=1).clamp(min=_FLAT)
         for picture in self._pictures:
-            picture.features = (picture.features - mean[:, None, None]) / deviation[:, None, None]
-        return mean, deviation
+            centred = picture.features - self._mean[:, None, None]
+            picture.features = centred / self._deviation[:, None, None]
 
     def _loss(self, picture: _Picture, iteration: int) -> Tensor:
         config = self._config

@@ -27,7 +27,7 @@ def tiny_model_config(tower: str) -> dict[str, Any]:
 
 
 def write_tiny_clip(folder: Path, tower: str) -> Path:
-    """Write a random CLIP in open_clip's folder form, without the zeros of a fresh one's residual branches."""
+    """Write a random CLIP in open_clip's folder form, its residual branches not at their initial zero."""
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -66,6 +66,27 @@ def test_the_same_seed_gives_the_same_head_and_another_seed_another() -> None:
     assert not torch.equal(one.weight, train_found_head(Colours(), images, replace(config, seed=1))[0].weight)
 
 
+class Unscaled(Colours):
+    """Channels of very different means and sizes, and one that is constant."""
+
+    def __call__(self, images: Tensor) -> DenseFeatures:
+        dense = super().__call__(images)
+        size, mean = (t.view(16, 1, 1) for t in (torch.logspace(-2, 2, 16), torch.arange(16.0)))
+        features = dense.features * size + mean
+        features[:, 3] = 7.0
+        return DenseFeatures(features, dense.attention)
+
+
+def test_standardising_lets_channels_of_any_size_be_learnt_and_is_folded_into_the_head() -> None:
+    """FOUND-bkg needs its angles, so the masks are those of the unspoilt features."""
+    trainer = FoundTrainer(Unscaled(), [_scene(n)[0] for n in range(8)], replace(SHORT, standardise=True))
+    for picture, clean in zip(trainer._pictures, (_scene(n)[0] for n in range(8)), strict=True):
+        picture.background_target = FoundTrainer(Colours(), [clean], SHORT)._pictures[0].background_target
+    found = FoundObjectness(Unscaled(), trainer.train())
+    scores = [_iou(found(image) > 0.5, mask) for image, mask in (_scene(n) for n in range(100, 106))]
+    assert min(scores) > 0.75
+
+
 def test_features_are_computed_once_for_each_image_and_not_changed() -> None:
     backbone = Colours()
     train_found_head(backbone, [_scene(n)[0] for n in range(3)], replace(SHORT, iterations=10))

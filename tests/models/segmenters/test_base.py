@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import pytest
+
 from maskmill.models.segmenters import base
 from maskmill.models.segmenters.base import create_segmenter, register, registered, segmenter_factory
 from maskmill.schemas.config import SegmenterConfig

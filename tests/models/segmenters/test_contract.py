@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from maskmill.models.segmenters import Segmenter, create_segmenter, registered
 from maskmill.schemas.config import ClipDiyConfig, SegmenterConfig
 from maskmill.schemas.vocabulary import Vocabulary

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+
 from maskmill.models.segmenters.tiles import TileGrid, interpolation_matrix
 
 
