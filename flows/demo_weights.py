@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..schemas.errors import MaskmillError
-from ..tasks.demo_weights import DemoWeightsConfig, make_demo_weights
+from ..tasks.demo_recipe import DemoWeightsConfig
+from ..tasks.demo_weights import make_demo_weights
 from ..tasks.progress import SilentProgress
 
 

@@ -147,7 +147,7 @@ def _step(
     loss = caption_contrastive_loss(image, text, batch.captions, config.logit_scale)
     level = cone_loss(image, text, batch.captions, config.cone)
     optimizer.zero_grad()
-    (loss + config.cone_weight * level).backward()  # type: ignore[no-untyped-call]
+    (loss + config.cone_weight * level).backward()
     nn.utils.clip_grad_norm_(model.parameters(), 5.0)
     optimizer.step()
     return float(loss.detach())
@@ -161,7 +161,8 @@ def _rate(step: int, config: ClipTrainingConfig) -> float:
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    decayed, plain = [], []
+    decayed: list[Tensor] = []
+    plain: list[Tensor] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             (plain if parameter.ndim < 2 or "embedding" in name else decayed).append(parameter)

@@ -77,7 +77,7 @@ def foreground_iou(objectness: Objectness, scenes: Sequence[Scene]) -> float:
     for scene in scenes:
         found = (objectness(_floats(scene.image[None])[0]) > 0.5).cpu().numpy()
         truth = scene.labels > 0
-        ious.append(np.count_nonzero(found & truth) / max(1, np.count_nonzero(found | truth)))
+        ious.append(int((found & truth).sum()) / max(1, int((found | truth).sum())))
     return float(np.mean(ious))
 
 

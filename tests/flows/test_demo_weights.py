@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskmill.flows import demo_weights
-from maskmill.tasks.demo_weights import DemoWeightsConfig
+from maskmill.tasks.demo_recipe import DemoWeightsConfig
 from maskmill.tasks.progress import Progress
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,8 @@ from maskmill.models.objectness.training import FoundTrainingConfig
 from maskmill.schemas.errors import ConfigError
 from maskmill.tasks.demo_judge import cosine_levels, foreground_iou, zero_shot_accuracy
 from maskmill.tasks.demo_pictures import draw_pictures, draw_scenes
-from maskmill.tasks.demo_weights import CLIP_FILE, HEAD_FILE, DemoWeightsConfig, make_demo_weights
+from maskmill.tasks.demo_recipe import DemoWeightsConfig
+from maskmill.tasks.demo_weights import CLIP_FILE, HEAD_FILE, make_demo_weights
 
 _TINY = DemoWeightsConfig(
     pictures={"closeup": 12, "background": 4, "scene": 4},
@@ -88,23 +88,6 @@ def test_the_same_seed_gives_the_same_clip(tmp_path: Path) -> None:
         make_demo_weights(_TINY, tmp_path / name)[tmp_path / name / "demo_clip"]["sha256"] for name in "ab"
     ]
     assert checksums[0] == checksums[1]
-
-
-def test_seeds_of_the_demo_corpus_are_refused() -> None:
-    with pytest.raises(ConfigError, match="demo corpus"):
-        replace(_TINY, seed=999)
-
-
-@pytest.mark.parametrize("share", [0.0, -1.0, 1.5])
-def test_a_share_outside_its_range_is_refused(share: float) -> None:
-    with pytest.raises(ConfigError, match="share"):
-        _TINY.shortened(share)
-
-
-def test_shortened_scales_pictures_and_steps() -> None:
-    short = DemoWeightsConfig().shortened(0.01)
-    assert short.pictures["closeup"] == 240
-    assert short.clip.steps == round(DemoWeightsConfig().clip.steps * 0.01)
 
 
 def test_an_out_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
