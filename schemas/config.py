@@ -116,7 +116,7 @@ class TrainConfig(Frozen):
     encoder: str = Field(
         "demo", description="CLIP whose image trunk starts the student, as SegmenterConfig.clip"
     )
-    steps: int = Field(1000, ge=1)
+    steps: int = Field(1600, ge=1)
     batch_size: int = Field(8, ge=2)
     crop: int = Field(128, ge=32, multiple_of=32, description="training crop, pixels")
     short_side: int = Field(128, ge=32, description="images are resized to this short side first, pixels")
@@ -127,7 +127,7 @@ class TrainConfig(Frozen):
     decoder_width: int = Field(64, ge=8, description="channels of the decoder")
     min_score: float = Field(0.0, ge=0, le=1, description="masks below are ignored in the loss")
     min_confidence: float = Field(
-        0.5, ge=0, le=1, description="a pixel whose best class is less probable is background"
+        0.4, ge=0, le=1, description="a pixel whose best class is less probable is background"
     )
     seed: int = 0
     device: str = "auto"
@@ -160,7 +160,7 @@ class DemoConfig(Frozen):
     """The whole job on the demo corpus."""
 
     seed: int = 7
-    images: int = Field(480, ge=1, description="images to label and learn from")
+    images: int = Field(640, ge=1, description="images to label and learn from")
     held_out: int = Field(160, ge=1, description="images to judge on")
     label: LabelConfig = LabelConfig(segmenter=DEMO_SEGMENTER)
     train: TrainConfig = TrainConfig()

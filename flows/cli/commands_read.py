@@ -71,7 +71,7 @@ def demo_corpus(
     *,
     out: Annotated[Path, Parameter(help="Folder for shards and ground truth.")],
     seed: Annotated[int, Parameter(help="Same seed, same bytes.")] = 7,
-    images: Annotated[int, Parameter(help="Scenes to label and learn from.")] = 480,
+    images: Annotated[int, Parameter(help="Scenes to label and learn from.")] = 640,
     held_out: Annotated[int, Parameter(help="Further scenes to judge on.")] = 160,
     output: OutputOptions = OutputOptions(),
 ) -> None:
