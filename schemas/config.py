@@ -171,11 +171,10 @@ class DemoConfig(Frozen):
     def _label_fields_change_the_demo_segmenter(cls, body: Any) -> Any:
         """A given ``label`` replaces the default as a whole, and its own default segmenter is another one."""
         label = body.get("label") if isinstance(body, dict) else None
-        segmenter = label.get("segmenter", {}) if isinstance(label, dict) else None
-        if not isinstance(segmenter, dict):
+        if not isinstance(label, dict) or not isinstance(label.get("segmenter", {}), dict):
             return body
         demo = {"clip": DEMO_SEGMENTER.clip, "objectness": DEMO_SEGMENTER.objectness}
-        return {**body, "label": {**label, "segmenter": {**demo, **segmenter}}}
+        return {**body, "label": {**label, "segmenter": {**demo, **label.get("segmenter", {})}}}
 
     @model_validator(mode="after")
     def _seed_is_not_a_training_seed(self) -> Self:

@@ -20,21 +20,25 @@ from torch import Tensor
 
 from maskmill.catalogs.query import connect
 from maskmill.catalogs.rle import decode_mask
+from maskmill.flows import label as label_flow
 from maskmill.models.metrics import ConfusionMatrix
 from maskmill.models.objectness.found import FoundObjectness
 from maskmill.models.objectness.heads import FoundHead, load_head, save_head
 from maskmill.models.objectness.training import FoundTrainingConfig, train_found_head
+from maskmill.schemas.config import CorpusConfig, FilterConfig, LabelConfig, SegmenterConfig
 from maskmill.schemas.vocabulary import Vocabulary, VocabularyClass
+from maskmill.tasks.runs import RunSummary
 
-IGNORE = 255
 HEAD_IMAGES = 120
-HEAD_CONFIG = FoundTrainingConfig(short_side=320, refresh=50)
+HEAD_CONFIG = FoundTrainingConfig(short_side=320, refresh=100, standardise=True)
 # Names that the caption filter gives to what COCO calls otherwise.
 ALIASES = {
-    "people": "person", "table": "dining table", "aeroplane": "airplane", "sofa": "couch", "bat": "baseball bat",
-    "plant": "potted plant", "ball": "sports ball", "racket": "tennis racket", "hydrant": "fire hydrant",
-    "ski": "skis", "glass": "wine glass", "phone": "cell phone",
+    "people": "person", "table": "dining table", "aeroplane": "airplane", "sofa": "couch", "ski": "skis",
+    "plant": "potted plant", "ball": "sports ball", "racket": "tennis racket", "bat": "baseball bat",
+    "glass": "wine glass", "phone": "cell phone", "hydrant": "fire hydrant",
 }  # fmt: skip
+
+Painting = list[tuple[str, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,31 @@ def captioned_photos(folder: Path) -> Corpus:
     path.write_text(json.dumps(body))
     names = {c["id"]: c["name"] for c in body["categories"]}
     return Corpus(path, source / "images", source / "masks", names)
+
+
+def run_label_flow(corpus: Corpus, head: Path, catalog: str, limit: int | None = None) -> RunSummary:
+    """Filter the captions and label the photos with CLIP-DIY on ConSE, on Ray, as a user would.
+
+    The workers import :mod:`conse` by its name, so its folder must be on ``PYTHONPATH``.
+    """
+    config = LabelConfig(
+        segmenter=SegmenterConfig(id="conse:create", objectness=str(head)),
+        filter=FilterConfig(nltk_data=str(conse.data_folder() / "nltk_data")),
+    )
+    reading = CorpusConfig(uri=str(corpus.uri), images=str(corpus.images), shard_size=29, limit=limit)
+    return label_flow.label(reading, catalog, config)
+
+
+def compare(catalog: str, corpus: Corpus, head: Path) -> dict[str, ConfusionMatrix]:
+    """Judge the catalog's masks and the two baselines on the same photos."""
+    photos, baselines = list(labelled_photos(catalog, corpus)), Baselines(head)
+    scoring = Scoring(corpus, photos)
+    methods: dict[str, Callable[[Photo], Painting]] = {
+        "CLIP-DIY": lambda photo: list(photo.masks),
+        "best class, whole image": baselines.whole_image,
+        "best class, object region": baselines.object_region,
+    }
+    return {name: scoring.score(method) for name, method in methods.items()}
 
 
 def train_head(path: Path) -> None:
@@ -109,7 +138,7 @@ class Scoring:
         self.names = ["background", *(corpus.names[c] for c in self.classes)]
         self._photos = photos
 
-    def score(self, method: Callable[[Photo], list[tuple[str, NDArray[np.bool_]]]]) -> ConfusionMatrix:
+    def score(self, method: Callable[[Photo], Painting]) -> ConfusionMatrix:
         """Judge a method that paints masks of entities, later ones over earlier ones."""
         matrix = ConfusionMatrix(len(self.names))
         for photo in self._photos:
@@ -135,10 +164,10 @@ class Baselines:
         self._objectness = FoundObjectness(conse.SqueezenetBackbone(), load_head(head))
         self._encoder = conse.ConseEncoder()
 
-    def whole_image(self, photo: Photo) -> list[tuple[str, NDArray[np.bool_]]]:
+    def whole_image(self, photo: Photo) -> Painting:
         return [(self._best(photo), np.ones(photo.truth.shape, bool))]
 
-    def object_region(self, photo: Photo) -> list[tuple[str, NDArray[np.bool_]]]:
+    def object_region(self, photo: Photo) -> Painting:
         objects = self._objectness(as_tensor(photo.image)).numpy() > 0.5
         return [(self._best(photo), objects)]
 
