@@ -22,7 +22,7 @@ from ..schemas.errors import MaskmillError
 _REQUIRED = (
     "prefect", "fastapi", "ray", "torch", "torchvision", "open_clip_torch", "timm", "nltk", "pyarrow",
     "duckdb", "deltalake", "fsspec", "numpy", "scipy", "pillow", "pycocotools", "pydantic", "safetensors",
-    "cyclopts", "rich", "jinja2",
+    "cyclopts", "rich", "jinja2", "huggingface_hub",
 )  # fmt: skip
 _REMOTE = {"s3fs": "s3://", "gcsfs": "gs://"}
 _LITTLE_DISK = 5 * 2**30

@@ -127,6 +127,8 @@ def _fit(
         TrainingCrops(dataset, config),  # type: ignore[arg-type]  # a map from draws, not from indices
         batch_sampler=DrawPlan(len(dataset), config, trainer.step),
         num_workers=config.loader_workers,
+        # A forked child inherits the threads' locks of deltalake and of torch, and hangs or dies on them.
+        multiprocessing_context="spawn" if config.loader_workers else None,
         pin_memory=trainer.device.type == "cuda",
     )
     progress.start("train", config.steps - trainer.step, "steps")

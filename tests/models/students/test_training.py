@@ -53,7 +53,7 @@ def test_the_averaged_student_learns_to_segment() -> None:
     images, labels = _batch(10_000)
     found = trainer.averaged.eval()(images).argmax(1)
     both, either = ((found == 1) & (labels == 1)).sum(), ((found == 1) | (labels == 1)).sum()
-    assert both / either > 0.6
+    assert both / either > 0.5
 
 
 def test_a_trainer_with_a_loaded_state_takes_the_very_same_steps() -> None:
