@@ -87,7 +87,7 @@ class MaskStream:
         self.version = catalog.version() if version is None else version
         self.run = find_label_run(catalog, self.version, run_id)
         self.run_id: str = self.run[PARTITION]
-        self._corpus = corpus or CorpusConfig(uri=self.run["corpus_uri"], name=self.run["corpus"])
+        self._corpus = corpus or corpus_of(self.run)
         self._images, self._masks = (self._files(catalog, table) for table in ("images", "masks"))
         self.classes = tuple(classes) if classes is not None else self._derive_classes()
         self._ids = {name: i for i, name in enumerate(self.classes)}
@@ -191,6 +191,13 @@ class MaskDataset:
                 f"{record.width} x {record.height}"
             )
         return image, record.labels()
+
+
+def corpus_of(run: Mapping[str, Any]) -> CorpusConfig:
+    """Return how to read the corpus of a ``runs`` row again, as the run itself read it."""
+    if run.get("corpus_config"):
+        return CorpusConfig.model_validate_json(run["corpus_config"])
+    return CorpusConfig(uri=run["corpus_uri"], name=run["corpus"])
 
 
 def find_label_run(catalog: Catalog, version: int, run_id: str | None = None) -> dict[str, Any]:

@@ -113,6 +113,7 @@ RUNS = pa.schema(
         pa.field("reason", pa.string()),  # why it failed
         pa.field("corpus", pa.string()),
         pa.field("corpus_uri", pa.string()),
+        pa.field("corpus_config", pa.string()),  # JSON: how the corpus was read, schemas.config.CorpusConfig
         pa.field("corpus_fingerprint", pa.string()),
         pa.field(
             "parent_run_id", pa.string()

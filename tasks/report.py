@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ..catalogs.corpora import open_corpus
+from ..catalogs.dataset import corpus_of
 from ..catalogs.report import GalleryItem, build_report, gallery_from_catalog
 from ..catalogs.store import Catalog
 from ..schemas.config import CorpusConfig
@@ -30,7 +31,7 @@ def write_report(
     Args:
         pictures: how many labelled images are shown, a third each of the most certain, the least certain and
             random ones.
-        images: image folder of a COCO JSON corpus, as it was given to the label run.
+        images: image folder of a COCO JSON corpus; default: the one that the label run read.
 
     Raises:
         CatalogError: no catalog, or no such version.
@@ -59,4 +60,5 @@ def _labelled_corpus(catalog: Catalog, version: int, images: str | None) -> Corp
     runs = [r for r in catalog.runs(version) if r["kind"] == "label" and r["status"] == "finished"]
     if not runs:
         return None
-    return CorpusConfig(uri=runs[-1]["corpus_uri"], name=runs[-1]["corpus"], images=images)
+    corpus = corpus_of(runs[-1])
+    return corpus if images is None else corpus.model_copy(update={"images": images})

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..catalogs.store import Catalog
+from ..schemas.config import CorpusConfig
 from ..schemas.errors import ConfigError
 from ..schemas.tables import SCHEMA_VERSION
 
@@ -52,6 +53,7 @@ class RunHead:
     Args:
         config: the whole configuration, stored for people.
         config_hash: of the part that decides the result (:func:`results_hash`).
+        reading: how the corpus was read, for whoever reads its images again.
         parent_run_id: the run whose output this one reads.
 
     Raises:
@@ -64,6 +66,7 @@ class RunHead:
     config_hash: str
     corpus: str | None = None
     corpus_uri: str | None = None
+    reading: CorpusConfig | None = None
     corpus_fingerprint: str | None = None
     parent_run_id: str | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -141,6 +144,7 @@ def run_row(head: RunHead, end: RunEnd) -> dict[str, Any]:
         "reason": end.reason,
         "corpus": head.corpus,
         "corpus_uri": head.corpus_uri,
+        "corpus_config": head.reading.model_dump_json() if head.reading else None,
         "corpus_fingerprint": head.corpus_fingerprint,
         "parent_run_id": head.parent_run_id,
         "config": json.dumps(head.config.model_dump(mode="json"), sort_keys=True),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from maskmill.schemas.config import CorpusConfig, LabelConfig, PoolConfig
+from maskmill.catalogs.corpora import open_corpus
+from maskmill.schemas.config import CorpusConfig, LabelConfig, PoolConfig, SegmenterConfig
 from maskmill.schemas.errors import ConfigError, WeightsError
 from maskmill.tasks import label_plan
 from maskmill.tasks.label_plan import LabelPlan, plan_label
@@ -92,3 +94,19 @@ def test_the_filter_stage_uses_the_label_stages_pool_unless_it_has_its_own(
     assert made.head.parent_run_id == "filter-1"
     assert made.caption_counts == {"captions": 5, "captions_kept": 4}
     assert made.job.vocabulary is None
+
+
+def test_a_run_remembers_how_to_read_its_corpus_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos.json").write_text(json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}]}))
+    monkeypatch.chdir(tmp_path)
+    corpus = CorpusConfig(uri="photos.json", images="photos", shard_size=7, limit=1)
+    config = LabelConfig(vocabulary="demo", segmenter=SegmenterConfig(clip="demo", objectness="none"))
+    plan = plan_label(corpus, str(tmp_path / "catalog"), config, None, SILENT, None)
+    assert plan.head.reading is not None
+    monkeypatch.chdir("/")
+    (shard,) = open_corpus(plan.head.reading).shards()
+    assert (plan.head.reading.shard_size, plan.head.reading.limit, shard.last) == (7, None, 1)
+    assert plan.head.reading.images == str(tmp_path / "photos")
