@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from maskmill.catalogs.corpora import open_corpus
 from maskmill.catalogs.demo import KNOWN, read_ground_truth, write_demo_corpus
+from maskmill.catalogs.images import decode_image
 from maskmill.models.metrics import ConfusionMatrix
 from maskmill.models.segmenters import Segmenter, create_segmenter
 from maskmill.schemas.config import DEMO_SEGMENTER, ClipDiyConfig, CorpusConfig, SegmenterConfig
 from maskmill.schemas.samples import Sample
 from maskmill.schemas.vocabulary import load_vocabulary
-from maskmill.tasks.images import decode_image
 
 # The paper's mIoU on (PASCAL VOC, COCO-Object), Table 2.
 PAPER = {"full": (59.9, 31.0), "one scale": (56.0, 25.9), "without objectness": (24.1, 15.5)}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from ..schemas.config import CorpusConfig
 from ..schemas.errors import CatalogError
@@ -21,6 +19,7 @@ from ..schemas.samples import BadSample, Sample
 from ..schemas.tables import PARTITION
 from .corpora import open_corpus
 from .files import read_files, run_of
+from .images import MAX_PIXELS, decode_image
 from .rle import decode_mask
 from .store import Catalog
 
@@ -160,16 +159,10 @@ class MaskDataset:
 
     Args:
         records: a stream, or records.
-        decode: image file to (H, W, 3) uint8 RGB, upright.
     """
 
-    def __init__(
-        self,
-        records: Iterator[MaskRecord] | MaskStream,
-        decode: Callable[[bytes], NDArray[np.uint8]] | None = None,
-    ) -> None:
+    def __init__(self, records: Iterable[MaskRecord]) -> None:
         self._records = list(records)
-        self._decode = decode or decode_rgb
 
     def __len__(self) -> int:
         return len(self._records)
@@ -182,9 +175,10 @@ class MaskDataset:
 
         Raises:
             CatalogError: the image decodes to another size than its masks have.
+            SampleError: it cannot be decoded.
         """
         record = self._records[index]
-        image = self._decode(record.image)
+        image = decode_image(record.image, max_pixels=max(MAX_PIXELS, record.height * record.width))
         if image.shape[:2] != (record.height, record.width):
             raise CatalogError(
                 f"image {record.key!r} is {image.shape[1]} x {image.shape[0]}, its masks are "
@@ -215,12 +209,6 @@ def find_label_run(catalog: Catalog, version: int, run_id: str | None = None) ->
             f"{f' {run_id!r}' if run_id else ''}; it has: {known}"
         )
     return found[-1]
-
-
-def decode_rgb(data: bytes) -> NDArray[np.uint8]:
-    """Decode an image file to (H, W, 3) uint8 RGB with its EXIF rotation applied."""
-    with Image.open(io.BytesIO(data)) as image:
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def _read(table: str, uri: str, columns: list[str]) -> list[dict[str, Any]]:

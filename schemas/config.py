@@ -222,8 +222,20 @@ def load_config(kind: type[ModelT], path: str | Path | None, overrides: dict[str
     try:
         return kind.model_validate(body)
     except ValidationError as err:
-        lines = (f"{'.'.join(map(str, e['loc'])) or kind.__name__}: {e['msg']}" for e in err.errors())
+        lines = (_complaint(kind, fault["loc"], fault["type"], fault["msg"]) for fault in err.errors())
         raise ConfigError("configuration does not fit: " + "; ".join(lines)) from err
+
+
+def _complaint(kind: type[BaseModel], place: tuple[int | str, ...], fault: str, text: str) -> str:
+    """Say what is wrong with a field; for one that is not there, what there is."""
+    where = ".".join(map(str, place)) or kind.__name__
+    if fault != "extra_forbidden":
+        return f"{where}: {text}"
+    fields = kind.model_fields
+    for part in place[:-1]:
+        inner = fields[str(part)].annotation if str(part) in fields else None
+        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
+    return f"{where}: no such field" + (f"; there are {', '.join(fields)}" if fields else "")
 
 
 def _set(body: dict[str, Any], path: list[str], value: Any) -> None:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from ..catalogs.corpora import CorpusReader
 from ..catalogs.ground_truth import GroundTruth
+from ..catalogs.images import decode_image
 from ..models.metrics import ConfusionMatrix
 from ..schemas.config import EvaluateConfig, SegmenterConfig
 from ..schemas.errors import SampleError, StageError
 from ..schemas.labelmap import BACKGROUND, LabelMap
 from ..schemas.samples import BadSample, Sample, Shard
-from .images import decode_image
 from .judging import Judge
 from .segmenting import default_segmenter, segment
 

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 
 from ..catalogs.corpora import CorpusReader
 from ..catalogs.files import FileAdd
+from ..catalogs.images import decode_image
 from ..schemas.config import LabelConfig, SegmenterConfig
 from ..schemas.errors import SampleError
 from ..schemas.samples import BadSample, Sample, Shard, image_id
 from ..schemas.vocabulary import Vocabulary
-from .images import decode_image
 from .label_rows import DecodedImage, ShardRows
 from .prefetch import map_ahead
 from .segmenting import segment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from ..catalogs.corpora import open_corpus
@@ -12,10 +11,7 @@ from ..catalogs.report import GalleryItem, build_report, gallery_from_catalog
 from ..catalogs.store import Catalog
 from ..schemas.config import CorpusConfig
 from ..schemas.errors import CorpusError
-from .images import decode_image
 from .progress import SILENT, Progress
-
-_MAX_PIXELS = 100_000_000
 
 
 def write_report(
@@ -42,13 +38,7 @@ def write_report(
     corpus = _labelled_corpus(catalog, pinned, images)
     if corpus is not None and pictures:
         try:
-            gallery = gallery_from_catalog(
-                catalog_uri,
-                pinned,
-                open_corpus(corpus),
-                pictures,
-                decode=partial(decode_image, max_pixels=_MAX_PIXELS),
-            )
+            gallery = gallery_from_catalog(catalog_uri, pinned, open_corpus(corpus), pictures)
         except CorpusError as err:
             progress.say(f"the report has no pictures: {err}")
     build_report(catalog_uri, out, version=pinned, gallery=gallery)

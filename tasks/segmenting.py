@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,17 +35,16 @@ def segmenter_weights(config: SegmenterConfig) -> dict[str, str]:
         ConfigError: no such segmenter.
         WeightsError: a file is missing, damaged or cannot be fetched.
     """
-    from ..models.encoders.weights import file_sha256, pinned_sha256, resolve_clip, shipped_folder
+    from ..models.encoders.weights import pinned_sha256, resolve_clip
+    from ..models.objectness.heads import head_file
     from ..models.segmenters import segmenter_factory
 
     segmenter_factory(config.id)
     if config.id != "clip-diy":
         return {}
     weights = {"clip": pinned_sha256(resolve_clip(config.clip).file)}
-    if config.objectness == "demo":
-        weights["objectness"] = pinned_sha256(shipped_folder("demo_objectness") / "head.safetensors")
-    elif config.objectness != "none" and not config.objectness.startswith("bkg:"):
-        weights["objectness"] = file_sha256(Path(config.objectness))
+    if config.objectness != "none" and not config.objectness.startswith("bkg:"):
+        weights["objectness"] = pinned_sha256(head_file(config.objectness)[0])
     return weights
 
 

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from ..catalogs.files import read_files, write_rows
 from ..catalogs.store import Catalog
 from ..schemas.config import TrainConfig
 from ..schemas.tables import PARTITION
-from .images import decode_image
 from .progress import SILENT, Progress
 from .runs import RunEnd, RunHead, RunSummary, default_run_id, results_hash, run_row
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 STUDENT_FILE = "student.safetensors"
 RECORD_FILE = "train.json"
 CHECKPOINT_FILE = "checkpoint.pt"
-_MAX_PIXELS = 100_000_000
 _HISTORY_POINTS = 200
 
 
@@ -77,7 +74,7 @@ def train_run(
     if done is not None:
         return done
     progress.say(f"reading the masks of {stream.run_id} in version {stream.version}")
-    dataset = MaskDataset(stream, partial(decode_image, max_pixels=_MAX_PIXELS))
+    dataset = MaskDataset(stream)
     # Late: torch and open_clip take seconds to import, and a student that is trained already needs neither.
     from .train_loop import Checkpoint, train_student
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from ...schemas.errors import CorpusError
 from ...schemas.labelmap import BACKGROUND, LabelMap
 from ...schemas.samples import Sample
 from ..corpora import CorpusReader
+from ..images import MAX_PIXELS, decode_image
 from ..query import connect
 from ..rle import decode_mask
 from .figures import counted_label_runs
 from .items import GalleryItem
 from .sql import records
-
-Decoder = Callable[[bytes], NDArray[np.uint8]]
 
 # The first n of each ranking are enough for n pictures, however much the rankings overlap.
 _PICKS = """
@@ -53,8 +50,6 @@ def gallery_from_catalog(
     version: int | None,
     corpus: CorpusReader,
     n: int = 48,
-    *,
-    decode: Decoder | None = None,
 ) -> list[GalleryItem]:
     """Show pseudo-masks of a catalog: a third most certain, a third least certain, a third at random.
 
@@ -66,7 +61,6 @@ def gallery_from_catalog(
         version: its version; default: the newest.
         corpus: the corpus that was labelled, for the photographs.
         n: how many pictures; fewer where the catalog has fewer.
-        decode: image file to (H, W, 3) uint8 RGB, upright; default: by Pillow.
 
     Raises:
         CatalogError: no catalog at `uri`, or no such version.
@@ -74,7 +68,7 @@ def gallery_from_catalog(
     """
     with connect(uri, version) as db:
         picks = _picks(db, corpus.name, n)
-        photos = _photos(corpus, picks, decode or _decode)
+        photos = _photos(corpus, picks)
         return [_item(db, pick, photos[pick["key"]]) for pick in picks]
 
 
@@ -91,21 +85,18 @@ def _picks(db: duckdb.DuckDBPyConnection, corpus: str, n: int) -> list[dict[str,
     return list(taken.values())
 
 
-def _photos(
-    corpus: CorpusReader, picks: Sequence[dict[str, Any]], decode: Decoder
-) -> dict[str, NDArray[np.uint8]]:
+def _photos(corpus: CorpusReader, picks: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.uint8]]:
     """Read only the shards that hold a chosen picture, each only as far as needed."""
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[str, dict[str, int]] = {}
     for pick in picks:
-        wanted.setdefault(pick["shard_id"], set()).add(pick["key"])
+        wanted.setdefault(pick["shard_id"], {})[pick["key"]] = pick["width"] * pick["height"]
     photos: dict[str, NDArray[np.uint8]] = {}
     for shard in corpus.shards():
-        missing = wanted.pop(shard.shard_id, set())
+        missing = wanted.pop(shard.shard_id, {})
         samples = corpus.read(shard) if missing else iter(())
         for sample in samples:
             if isinstance(sample, Sample) and sample.key in missing:
-                photos[sample.key] = decode(sample.image)
-                missing.discard(sample.key)
+                photos[sample.key] = decode_image(sample.image, max(MAX_PIXELS, missing.pop(sample.key)))
             if not missing:
                 break
         if missing:
@@ -113,11 +104,6 @@ def _photos(
     if wanted:
         raise CorpusError(f"corpus {corpus.uri!r} no longer has shard {min(wanted)!r}")
     return photos
-
-
-def _decode(data: bytes) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def _item(db: duckdb.DuckDBPyConnection, pick: dict[str, Any], photo: NDArray[np.uint8]) -> GalleryItem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,27 +9,15 @@ from typing import Any
 import open_clip
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ...schemas.errors import WeightsError
 from ...schemas.vocabulary import Vocabulary, VocabularyClass
 from ..device import resolve_device
-from .weights import ClipSource, pinned_sha256, resolve_clip
+from .weights import LOAD_ERRORS, ClipSource, pinned_sha256, resolve_clip
 
 Tokenizer = Callable[[list[str]], Tensor]
 
-# What open_clip, torch and safetensors raise for files that are damaged or belong to another architecture.
-_LOAD_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    SafetensorError,
-    pickle.UnpicklingError,
-)
 _PROMPT_BATCH = 256
 _CACHED_CLASSES = 16_384
 
@@ -168,7 +155,7 @@ def _load_model(source: ClipSource) -> Any:
             require_pretrained=True,
             force_quick_gelu=bool(tagged.get("quick_gelu", False)),
         )
-    except _LOAD_ERRORS as err:
+    except LOAD_ERRORS as err:
         raise WeightsError(
             f"CLIP {source.name!r} could not be loaded from {str(source.file)!r}: {err}. "
             "The file is damaged, or is of another architecture than its configuration says"

@@ -5,16 +5,31 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import pickle
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import open_clip
+from safetensors import SafetensorError
 
 from ...schemas.errors import WeightsError
 
 CONFIG_FILE = "open_clip_config.json"
 MANIFEST_FILE = "manifest.json"
+
+# What open_clip, timm, torch and safetensors raise for names, downloads and files that do not work: damaged
+# ones, and those of another architecture.
+LOAD_ERRORS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
 
 # open_clip's own order of preference where a folder holds several forms of the same weights.
 _PREFERRED = (

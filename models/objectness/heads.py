@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...schemas.errors import WeightsError
-from ..encoders.weights import pinned_sha256
+from ..encoders.weights import pinned_sha256, shipped_folder
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ def save_head(head: FoundHead, path: Path) -> None:
     end = 8 + int.from_bytes(packed[:8], "little")
     header = json.dumps(json.loads(packed[8:end]), sort_keys=True, separators=(",", ":")).encode()
     path.write_bytes(packed[:8] + header.ljust(end - 8) + packed[end:])
+
+
+def head_file(spec: str) -> tuple[Path, str]:
+    """Return the file that ``demo``, ``FILE`` or ``FILE@BACKBONE`` means, and BACKBONE or nothing."""
+    if spec == "demo":
+        return shipped_folder("demo_objectness") / "head.safetensors", ""
+    file, _, backbone = (spec, "", "") if Path(spec).is_file() else spec.partition("@")
+    return Path(file), backbone
 
 
 def load_head(path: Path) -> FoundHead:

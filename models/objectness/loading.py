@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ...schemas.errors import WeightsError
 from ..encoders.clip import ClipEncoder
-from ..encoders.weights import shipped_folder
 from .backbones import DenseBackbone, clip_backbone
 from .found import FoundBkg, FoundObjectness, NoObjectness, Objectness
-from .heads import FoundHead, load_head
+from .heads import FoundHead, head_file, load_head
 from .timm_backbone import TimmBackbone
 
 # Of a head whose file names no backbone: the authors' own, whose features their head was trained on.
@@ -33,8 +30,8 @@ def load_objectness(spec: str, clip: ClipEncoder) -> Objectness:
     if spec.startswith("bkg:"):
         name = spec.removeprefix("bkg:")
         return FoundBkg(_backbone("clip" if name == "clip" else f"timm:{name}", clip, None))
-    file, _, named = (spec, "", "") if Path(spec).is_file() else spec.partition("@")
-    head = load_head(shipped_folder("demo_objectness") / "head.safetensors" if spec == "demo" else Path(file))
+    file, named = head_file(spec)
+    head = load_head(file)
     _check_clip(head, clip)
     backbone = head.settings.get("backbone", FOUND_BACKBONE)
     if named:

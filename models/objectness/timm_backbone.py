@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 from huggingface_hub import hf_hub_download
-from safetensors import SafetensorError
 from timm.layers import Attention
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from ...schemas.errors import WeightsError
-from ..encoders.weights import pinned_sha256
+from ..encoders.weights import LOAD_ERRORS, pinned_sha256
 from .dense import DenseFeatures, pad_to_multiple, query_attention, to_grid
 
 _WEIGHTS_FILE = "model.safetensors"
-# What timm, torch and safetensors raise for names, downloads and files that do not work.
-_LOAD_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    KeyError,
-    SafetensorError,
-    pickle.UnpicklingError,
-)
 
 
 class TimmBackbone:
@@ -101,7 +89,7 @@ def _load_timm(spec: str) -> tuple[Any, Path]:
         model = timm.create_model(
             name, pretrained=True, num_classes=0, dynamic_img_size=True, pretrained_cfg_overlay=overlay
         )
-    except _LOAD_ERRORS as err:
+    except LOAD_ERRORS as err:
         raise WeightsError(
             f"timm backbone {spec!r} could not be loaded ({err}): check the name with "
             "timm.list_pretrained(), go online once, or give NAME:FILE with a checkpoint on this disk"

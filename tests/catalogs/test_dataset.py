@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskmill.catalogs.dataset import MaskDataset, MaskRecord, MaskStream, decode_rgb
+from maskmill.catalogs.dataset import MaskDataset, MaskRecord, MaskStream
 from maskmill.catalogs.files import write_rows
 from maskmill.catalogs.rle import encode_mask
 from maskmill.catalogs.store import Catalog
@@ -225,15 +225,6 @@ def test_an_image_that_decodes_to_another_size_is_refused() -> None:
     record = MaskRecord("10", _png(10), 5, 5, ())
     with pytest.raises(CatalogError, match="is 12 x 8, its masks are 5 x 5"):
         MaskDataset([record])[0]
-
-
-def test_decoding_applies_the_exif_rotation() -> None:
-    image = Image.new("RGB", (6, 4))
-    exif = image.getexif()
-    exif[0x0112] = 6
-    packed = io.BytesIO()
-    image.save(packed, "JPEG", exif=exif)
-    assert decode_rgb(packed.getvalue()).shape == (6, 4, 3)
 
 
 def test_reading_needs_no_torch() -> None:

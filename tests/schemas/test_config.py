@@ -89,3 +89,8 @@ def test_a_corpus_needs_a_uri() -> None:
 def test_the_demo_refuses_the_seeds_of_its_own_weights() -> None:
     with pytest.raises(ConfigError, match="choose a lower one"):
         load_config(DemoConfig, None, {"seed": 1000})
+
+
+def test_an_unknown_field_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"segmenter\.clipp: no such field; there are id, clip, objectness"):
+        load_config(LabelConfig, None, {"segmenter.clipp": "demo"})

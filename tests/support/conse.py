@@ -20,12 +20,14 @@ import torch
 import torch.nn.functional as F
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from maskmill.models.objectness.dense import DenseFeatures
 from maskmill.models.objectness.found import FoundObjectness
 from maskmill.models.objectness.heads import load_head
+from maskmill.models.resizing import resize_short_side
 from maskmill.models.segmenters.base import Segmenter
 from maskmill.models.segmenters.clip_diy import ClipDiy
 from maskmill.schemas.config import SegmenterConfig
@@ -154,23 +156,58 @@ def _with_cone(unit: Tensor) -> Tensor:
     return torch.cat([unit * (1 - CONE) ** 0.5, constant], dim=-1)
 
 
+LAYERS = (7, 12)  # of SqueezeNet's features: the sixth and the last fire module
+STATISTICS_FROM = 40  # photos of Flickr8k that give the channels' mean and deviation
+
+
+def flickr_photos(count: int, short_side: int = 320) -> list[Tensor]:
+    """Return Flickr8k photos (3, H, W) in [0, 1], resized to a short side."""
+    paths = sorted((data_folder() / "flickr8k").rglob("*.jpg"))[:count]
+    images = [np.array(Image.open(path).convert("RGB")) for path in paths]
+    return [resize_short_side(torch.from_numpy(i).permute(2, 0, 1).float() / 255, short_side) for i in images]
+
+
 class SqueezenetBackbone:
-    """SqueezeNet's last feature map; it has no attention, activation energy stands in for it."""
+    """Two of SqueezeNet's feature maps, their channels standardised over photos of Flickr8k.
+
+    After a ReLU all positions are alike; around the mean over many photos, unlike positions point away from
+    each other, which FOUND's seed needs. SqueezeNet has no attention: how far a position lies from that mean
+    stands in for it.
+    """
 
     id = "squeezenet1.1"
     stride = 16
-    dim = 512
+    dim = 896
 
     def __call__(self, images: Tensor) -> DenseFeatures:
-        """Map (B, 3, H, W) RGB in [0, 1] to (B, 512, h, w) features."""
-        height, width = (-(-side // self.stride) * self.stride for side in images.shape[-2:])
-        padding = (0, width - images.shape[-1], 0, height - images.shape[-2])
-        with torch.inference_mode():
-            features = squeezenet().features(F.pad(normalise(images), padding))
-        grid = (height // self.stride, width // self.stride)
-        features = F.interpolate(features, size=grid, mode="bilinear", align_corners=False)
+        """Map (B, 3, H, W) RGB in [0, 1] to (B, 896, h, w) features."""
+        mean, deviation = _channel_statistics()
+        features = (_maps(images, self.stride) - mean) / deviation
         energy = features.square().sum(dim=1, keepdim=True)
         return DenseFeatures(features, energy / energy.sum(dim=(-2, -1), keepdim=True))
+
+
+def _maps(images: Tensor, stride: int) -> Tensor:
+    height, width = (-(-side // stride) * stride for side in images.shape[-2:])
+    flow = F.pad(normalise(images), (0, width - images.shape[-1], 0, height - images.shape[-2]))
+    grid, found = (height // stride, width // stride), []
+    with torch.inference_mode():
+        for index, layer in enumerate(squeezenet().features):
+            flow = layer(flow)
+            if index in LAYERS:
+                found.append(F.interpolate(flow, size=grid, mode="bilinear", align_corners=False))
+    return torch.cat(found, dim=1)
+
+
+@cache
+def _channel_statistics() -> tuple[Tensor, Tensor]:
+    """Return the channels' mean and deviation, (1, 896, 1, 1) each."""
+    maps = [
+        _maps(photo[None], SqueezenetBackbone.stride)[0].flatten(1)
+        for photo in flickr_photos(STATISTICS_FROM)
+    ]
+    every = torch.cat(maps, dim=1)
+    return every.mean(1).view(1, -1, 1, 1), every.std(1).clamp(min=1e-3).view(1, -1, 1, 1)
 
 
 def create(config: SegmenterConfig) -> Segmenter:

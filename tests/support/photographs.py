@@ -30,7 +30,9 @@ from maskmill.schemas.vocabulary import Vocabulary, VocabularyClass
 from maskmill.tasks.runs import RunSummary
 
 HEAD_IMAGES = 120
-HEAD_CONFIG = FoundTrainingConfig(short_side=320, refresh=100, standardise=True)
+HEAD_CONFIG = FoundTrainingConfig(
+    iterations=300, short_side=320, refresh=100, standardise=True, background_threshold=0.05
+)
 # Names that the caption filter gives to what COCO calls otherwise.
 ALIASES = {
     "people": "person", "table": "dining table", "aeroplane": "airplane", "sofa": "couch", "ski": "skis",
@@ -89,8 +91,7 @@ def compare(catalog: str, corpus: Corpus, head: Path) -> dict[str, ConfusionMatr
 
 def train_head(path: Path) -> None:
     """Train FOUND's head on SqueezeNet features of Flickr8k photos and write it to ``path``."""
-    photos = sorted((conse.data_folder() / "flickr8k").rglob("*.jpg"))[:HEAD_IMAGES]
-    images = [as_tensor(np.asarray(Image.open(photo).convert("RGB"))) for photo in photos]
+    images = conse.flickr_photos(HEAD_IMAGES)
     head, _ = train_found_head(conse.SqueezenetBackbone(), images, HEAD_CONFIG)
     settings = {"backbone": "squeezenet", "short_side": str(HEAD_CONFIG.short_side)}
     save_head(FoundHead(head.weight, head.bias, settings), path)

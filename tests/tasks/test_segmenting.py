@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maskmill.schemas.errors import ConfigError, ErrorReason, SampleError
+from maskmill.schemas.config import DEMO_SEGMENTER, SegmenterConfig
+from maskmill.schemas.errors import ConfigError, ErrorReason, SampleError, WeightsError
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.pool import WorkerFault
-from maskmill.tasks.segmenting import segment
+from maskmill.tasks.segmenting import segment, segmenter_weights
 
 WORDS = Vocabulary.of(["cat"])
 
@@ -106,3 +109,17 @@ def test_label_maps_of_another_size_are_refused() -> None:
     (result,) = run(Transposed(lambda marks: None), [1])
     assert isinstance(result, SampleError)
     assert "(3, 2)" in result.detail
+
+
+def test_weight_files_are_hashed_without_loading_them(tmp_path: Path) -> None:
+    head = tmp_path / "head.pt"
+    head.write_bytes(b"weights")
+    on_another = SegmenterConfig(clip="demo", objectness=f"{head}@vit_tiny_patch16_224")
+    assert segmenter_weights(on_another)["objectness"] == hashlib.sha256(b"weights").hexdigest()
+    assert set(segmenter_weights(SegmenterConfig(clip="demo", objectness="bkg:clip"))) == {"clip"}
+    assert set(segmenter_weights(DEMO_SEGMENTER)) == {"clip", "objectness"}
+
+
+def test_a_missing_head_is_named_before_anything_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="gone"):
+        segmenter_weights(SegmenterConfig(clip="demo", objectness=str(tmp_path / "gone.pt")))

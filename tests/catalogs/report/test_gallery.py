@@ -52,12 +52,6 @@ def test_masks_of_the_counted_run_are_decoded_onto_their_picture(catalog: Catalo
     assert items["a"].image.shape == (10, 10, 3)
 
 
-def test_another_decoder_can_be_given(catalog: Catalog) -> None:
-    white = np.full((10, 10, 3), 255, np.uint8)
-    items = gallery_from_catalog(catalog.uri, None, OneShard("ab"), 2, decode=lambda data: white)
-    assert all(item.image is white for item in items)
-
-
 def test_groups_are_the_most_and_the_least_certain(catalog: Catalog) -> None:
     items = gallery_from_catalog(catalog.uri, None, OneShard("ab"), 2)
     assert [(i.key, i.group) for i in items] == [("b", "most certain"), ("a", "least certain")]

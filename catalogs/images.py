@@ -39,9 +39,10 @@ _DAMAGE = (
 )
 
 _ORIENTATION = 0x0112
+MAX_PIXELS = 100_000_000
 
 
-def decode_image(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
+def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image file as it is meant to be seen.
 
     EXIF rotation is applied; gray, palette, CMYK and YCbCr become RGB; 16-bit gray is scaled to 8 bits;

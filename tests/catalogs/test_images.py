@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from maskmill.catalogs.images import decode_image
 from maskmill.schemas.errors import ErrorReason, SampleError
-from maskmill.tasks.images import decode_image
 
 LIMIT = 1_000_000
 GRADIENT = np.linspace(0, 255, 20 * 30 * 3).astype(np.uint8).reshape(20, 30, 3)
