@@ -177,10 +177,10 @@ class SqueezenetBackbone:
 
     id = "squeezenet1.1"
     stride = 16
-    dim = 896
+    dim = 768
 
     def __call__(self, images: Tensor) -> DenseFeatures:
-        """Map (B, 3, H, W) RGB in [0, 1] to (B, 896, h, w) features."""
+        """Map (B, 3, H, W) RGB in [0, 1] to (B, 768, h, w) features."""
         mean, deviation = _channel_statistics()
         features = (_maps(images, self.stride) - mean) / deviation
         energy = features.square().sum(dim=1, keepdim=True)
@@ -201,7 +201,7 @@ def _maps(images: Tensor, stride: int) -> Tensor:
 
 @cache
 def _channel_statistics() -> tuple[Tensor, Tensor]:
-    """Return the channels' mean and deviation, (1, 896, 1, 1) each."""
+    """Return the channels' mean and deviation, (1, 768, 1, 1) each."""
     maps = [
         _maps(photo[None], SqueezenetBackbone.stride)[0].flatten(1)
         for photo in flickr_photos(STATISTICS_FROM)
