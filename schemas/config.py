@@ -68,12 +68,20 @@ class CorpusConfig(Frozen):
     """Which corpus to read, and how.
 
     ``name`` is the first half of a sample's identity; it defaults to the last part of ``uri``.
-    ``images`` is the image folder of a COCO JSON corpus; it defaults to the JSON's ``images`` neighbour.
+    ``format`` is found by the suffix of ``uri``, or by what its folder holds.
+    ``images`` is the folder of the image files that a COCO JSON, a Parquet file or delimited text names; it
+    defaults to ``images`` beside that file, or the file's own folder.
+    ``key_column``, ``caption_columns`` and ``image_column`` are of Parquet, delimited text (also by number,
+    ``"0"`` the first) and the metadata of an image folder; they default to the usual names.
     """
 
     uri: str
     name: str | None = None
+    format: Literal["auto", "tar", "coco", "parquet", "delimited", "folder"] = "auto"
     images: str | None = None
+    key_column: str | None = Field(None, min_length=1, description="keys that are unique in the corpus")
+    caption_columns: tuple[str, ...] = Field((), description="each holds a caption, or a list of them")
+    image_column: str | None = Field(None, min_length=1, description="image bytes, a path or a URL")
     shard_size: int = Field(
         1000, ge=1, description="samples per shard where the corpus has no shards of its own"
     )
@@ -83,10 +91,23 @@ class CorpusConfig(Frozen):
 class FilterConfig(Frozen):
     """Captions to entities (CC4M-style).
 
-    ``entities`` is ``derive`` (from the corpus by NLTK), a shipped vocabulary's name or a vocabulary file.
+    ``entities`` is ``derive`` (from the corpus by NLTK: the paper's way), ``released`` (the authors' hundred
+    names, found as their code finds them: NLTK's tokens, equal letter by letter), a shipped vocabulary's name
+    or a vocabulary file.
     """
 
     entities: str = "derive"
+    sample: float = Field(
+        1.0, gt=0, le=1, description="share of the captions that a derived set is counted on; they are hashed"
+    )
+    seed: int = Field(0, description="of the choice of these captions")
+    drop_duplicates: bool = Field(
+        True, description="drop images whose file equals an earlier one's; reads every image file once"
+    )
+    min_short_side: int | None = Field(
+        None, ge=1, description="drop images with a shorter side, pixels; default: drop none for its size"
+    )
+    latin_only: bool = Field(True, description="drop captions of whose letters most are not Latin")
     top_k: int = Field(100, ge=1, description="how many frequent visual nouns are kept")
     min_count: int = Field(2, ge=1, description="captions that must name an entity")
     nltk_data: str | None = Field(None, description="folder with NLTK data; default: NLTK's own search path")

@@ -7,7 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from .errors import ErrorReason
+
+# Samples without their images, one row each: what the caption filter reads. ``digest`` is equal for two
+# samples exactly where their image files are, and null where that is not known; sizes are in pixels.
+CAPTION_BATCH = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("captions", pa.list_(pa.string()), nullable=False),
+        pa.field("digest", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+    ]
+)
 
 
 def image_id(corpus: str, key: str) -> str:
@@ -23,7 +37,8 @@ class Shard:
         shard_id: name of the shard within the corpus, unique and safe in a file name, e.g. ``00012``.
         uri: where its samples lie (a tar, a JSON file, a folder).
         fingerprint: changes when the content changes (size and modification time, etag or a hash).
-        first, last: half-open range of samples for readers that cut one file into several shards.
+        first, last: half-open range for readers that cut one file into several shards, of samples or, in
+            delimited text, of bytes.
     """
 
     shard_id: str

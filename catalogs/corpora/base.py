@@ -9,9 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
+import pyarrow as pa
+
 from ...schemas.samples import BadSample, Sample, Shard
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+CORPUS_SUFFIXES = (".tar", ".json", ".parquet", ".pq", ".csv", ".tsv")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -44,6 +47,18 @@ class CorpusReader(Protocol):
         """
         ...
 
+    def captions(self, shard: Shard, content: bool) -> Iterator[pa.RecordBatch | BadSample]:
+        """Yield the same samples without their images, in batches of the schema ``CAPTION_BATCH``.
+
+        Args:
+            content: whether digests and sizes are wanted, even where image files must be read for them; what
+                the corpus states itself is given either way.
+
+        Raises:
+            CorpusError, OSError: as :meth:`read`.
+        """
+        ...
+
 
 def corpus_fingerprint(shards: Sequence[Shard]) -> str:
     """Return 16 hex digits over the shards' ids, ranges and fingerprints; where they lie does not count."""
@@ -52,11 +67,11 @@ def corpus_fingerprint(shards: Sequence[Shard]) -> str:
 
 
 def corpus_name(path: str) -> str:
-    """Return the last part of a path that is no pattern, without ``.tar`` or ``.json``."""
+    """Return the last part of a path that is no pattern, without the suffix of a corpus file."""
     parts = [part for part in path.split("/") if part and not has_pattern(part)]
     name = parts[-1] if parts else "corpus"
     suffix = PurePosixPath(name).suffix.lower()
-    return name[: -len(suffix)] if suffix in (".tar", ".json") else name
+    return name[: -len(suffix)] if suffix in CORPUS_SUFFIXES else name
 
 
 def has_pattern(path: str) -> bool:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 
 from ...schemas.errors import CorpusError, ErrorReason
 from ...schemas.samples import BadSample, Sample, Shard
-from ..storage import fingerprint, full_uri, join, locate, one_line, reported_as
+from ..storage import fingerprint, join, locate, reported_as
 from .base import captions_in
+from .batches import CaptionRow, in_batches, stated_size, storable_text
+from .image_files import image_folder, load_file, measured
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class CocoCorpus:
 
     def shards(self) -> list[Shard]:
         index = self._index()
-        self._image_folder()
+        if self.images is not None:
+            image_folder(self.uri, self.images)
         count = len(index.entries) if self.limit is None else min(self.limit, len(index.entries))
         starts = range(0, count, self.shard_size)
         stops = [min(start + self.shard_size, len(index.entries)) for start in starts]
@@ -49,29 +53,26 @@ class CocoCorpus:
         ]
 
     def read(self, shard: Shard) -> Iterator[Sample | BadSample]:
+        entries = self._entries(shard)
+        fs, folder = image_folder(self.uri, self.images)
+        for entry in entries:
+            yield entry.problem or _load_image(entry, fs, folder)
+
+    def captions(self, shard: Shard, content: bool) -> Iterator[pa.RecordBatch | BadSample]:
+        entries = self._entries(shard)
+        place = image_folder(self.uri, self.images) if content else None
+        return in_batches(entry.problem or _caption_row(entry, place) for entry in entries)
+
+    def _entries(self, shard: Shard) -> Sequence[_Entry]:
         index = self._index()
         if not shard.fingerprint.startswith(index.digest):
             raise CorpusError(f"{self.uri!r} has changed since the run was planned; start the run again")
-        fs, folder = self._image_folder()
-        for entry in index.entries[shard.first : shard.last]:
-            yield entry.problem or _load_image(entry, fs, folder)
+        return index.entries[shard.first : shard.last]
 
     def _index(self) -> _Index:
         with reported_as(CorpusError, f"corpus {self.uri!r} cannot be read"):
             fs, path = locate(self.uri)
             return _read_index(self.uri, fingerprint(fs.info(path)))
-
-    def _image_folder(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        beside = self.uri.rpartition("/")[0]
-        candidates = [self.images] if self.images is not None else [join(beside, "images"), beside]
-        with reported_as(CorpusError, f"image folder of {self.uri!r} cannot be listed"):
-            for candidate in candidates:
-                fs, path = locate(candidate)
-                if fs.isdir(path):
-                    return fs, path
-        raise CorpusError(
-            f"no image folder {self.images!r} for {self.uri!r}; give the folder of its file names"
-        )
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def _entry(image: object, spoken: Mapping[object, list[str]]) -> _Entry:
     file_name = image.get("file_name") if isinstance(image, dict) else None
     if not isinstance(image, dict) or not isinstance(file_name, str) or not PurePosixPath(file_name).name:
         return _bad("", None, f"entry without a file_name: {str(image)[:80]}")
+    if storable_text(file_name) != file_name:
+        return _bad("", None, f"file_name is no text that can be stored: {file_name[:80]!a}")
     path = PurePosixPath(file_name)
     if path.is_absolute() or ".." in path.parts:
         return _bad(
@@ -152,10 +155,17 @@ def _without_duplicates(entries: list[_Entry]) -> Iterator[_Entry]:
 
 
 def _load_image(entry: _Entry, fs: fsspec.AbstractFileSystem, folder: str) -> Sample | BadSample:
-    path = join(folder, entry.file_name)
-    try:
-        data = fs.cat_file(path)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as err:
-        detail = f"no image at {full_uri(fs, path)!r}: {one_line(err)}"
-        return BadSample(entry.key, ErrorReason.MISSING_IMAGE, detail)
+    data = load_file(entry.key, fs, join(folder, entry.file_name))
+    if isinstance(data, BadSample):
+        return data
     return Sample(entry.key, data, entry.captions, entry.metadata)
+
+
+def _caption_row(entry: _Entry, place: tuple[fsspec.AbstractFileSystem, str] | None) -> CaptionRow:
+    """Return what the image says of itself, else what the JSON says; without a place no image is opened."""
+    stated = [stated_size(entry.metadata.get(name)) for name in ("width", "height")]
+    sample = _load_image(entry, *place) if place else None
+    if not isinstance(sample, Sample):
+        return CaptionRow(entry.key, entry.captions, None, *stated)
+    digest, *sizes = measured(sample.image)
+    return CaptionRow(entry.key, entry.captions, digest, *(sizes if all(sizes) else stated))

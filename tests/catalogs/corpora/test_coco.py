@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,43 @@ def test_a_json_that_changed_after_planning_is_an_error(coco: Path) -> None:
 def test_a_reader_can_be_pickled_after_use(coco: Path) -> None:
     corpus = CocoCorpus("c", str(coco))
     assert _read(pickle.loads(pickle.dumps(corpus))) == _read(corpus)
+
+
+def test_captions_alone_need_no_images(coco: Path, caption_rows: Any) -> None:
+    shutil.rmtree(coco.parent / "images")
+    rows, bad = caption_rows(CocoCorpus("c", str(coco), shard_size=2))
+    assert not bad
+    assert [(r["key"], r["captions"], r["digest"], r["width"], r["height"]) for r in rows] == [
+        ("a", ["a cat", "two"], None, 4, None),
+        ("b", [], None, 4, None),
+        ("c", [], None, 4, None),
+    ]
+
+
+def test_no_image_is_opened_unless_its_content_is_wanted(
+    coco: Path, caption_rows: Any, agrees: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agrees(CocoCorpus("c", str(coco)))
+    monkeypatch.setattr("maskmill.catalogs.corpora.coco.load_file", None)
+    assert len(caption_rows(CocoCorpus("c", str(coco)))[0]) == 3
+    with pytest.raises(TypeError):
+        caption_rows(CocoCorpus("c", str(coco)), True)
+
+
+def test_sizes_are_those_of_the_image_else_those_stated(tmp_path: Path, caption_rows: Any, jpeg: Any) -> None:
+    names = ("a.jpg", "b.jpg", "c.jpg")
+    entries = [{"file_name": name, "width": 9, "height": 8} for name in names]
+    path = _write(tmp_path, {"images": entries}, names[1:])
+    (tmp_path / "images" / "c.jpg").write_bytes(jpeg(6, 4, 6))
+    rows, bad = caption_rows(CocoCorpus("c", str(path)), True)
+    assert not bad
+    assert [(row["width"], row["height"]) for row in rows] == [(9, 8), (9, 8), (4, 6)]
+    assert [row["digest"] is None for row in rows] == [True, False, False]
+    assert len(set(caption_rows(CocoCorpus("c", str(path)))[0][0])) == 5
+
+
+def test_names_and_captions_that_cannot_be_stored(tmp_path: Path, caption_rows: Any) -> None:
+    entries = [{"file_name": "\ud800.jpg"}, {"file_name": "a.jpg", "captions": ["\ud800 cat"]}]
+    rows, bad = caption_rows(CocoCorpus("c", str(_write(tmp_path, {"images": entries}))))
+    assert [row["captions"] for row in rows] == [["? cat"]]
+    assert [(b.key, b.reason) for b in bad] == [(None, ErrorReason.BAD_METADATA)]

@@ -4,12 +4,13 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 
 from maskmill.catalogs.corpora.tar import TarCorpus
-from maskmill.schemas.errors import CorpusError
+from maskmill.schemas.errors import CorpusError, ErrorReason
 from maskmill.schemas.samples import Sample
 
 Write = Callable[..., Path]
@@ -103,3 +104,22 @@ def test_a_shard_that_vanished_is_an_error(folder: Path) -> None:
     (folder / "00000.tar").unlink()
     with pytest.raises(CorpusError, match="vanished"):
         next(_corpus(folder).read(shard))
+
+
+def test_captions_say_what_the_image_says_or_what_is_stated(
+    tmp_path: Path, write_tar: Write, caption_rows: Any, agrees: Any, jpeg: Any
+) -> None:
+    stated = b'{"caption": "a", "width": 9, "height": 8, "sha256": "ab"}'
+    members = [("0.jpg", jpeg(6, 4)), ("0.json", stated), ("1.jpg", b"x"), ("1.txt", "قطة".encode())]
+    members += [("2.txt", b"no image"), ("3.jpg", jpeg()), ("3.json", b'{"captions": ["\\ud800", null]}')]
+    corpus = _corpus(write_tar(tmp_path / "0.tar", members))
+    rows, bad = caption_rows(corpus)
+    assert [b.reason for b in bad] == [ErrorReason.MISSING_IMAGE]
+    assert [row["captions"] for row in rows] == [["a"], ["قطة"], ["?", None]]
+    assert [(r["digest"], r["width"], r["height"]) for r in rows] == [("ab", 9, 8), (None,) * 3, (None,) * 3]
+    rows, _ = caption_rows(corpus, True)
+    assert [(row["width"], row["height"]) for row in rows] == [(6, 4), (None, None), (6, 4)]
+    assert all(len(row["digest"]) == 64 for row in rows)
+    agrees(_corpus(write_tar(tmp_path / "1.tar", members[:4])))
+    (tmp_path / "1.tar").write_bytes((tmp_path / "0.tar").read_bytes()[:2000])
+    assert caption_rows(_corpus(tmp_path / "1.tar"))[1][-1].reason == ErrorReason.TRUNCATED_SHARD
