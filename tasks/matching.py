@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -59,17 +59,18 @@ class Matcher:
     wins where several begin at a word. Of a hyphenated compound only the whole or its last part counts:
     "fire-truck" names a truck, "car-free" names no car. A possessive "'s" stays outside the span.
 
+    Candidates of several words that were not kept block what lies inside them: where "hot dog" is one, "a hot
+    dog" names no dog.
+
     Args:
         entities: its kept entities are looked for, under their names, synonyms and the plurals of both.
     """
 
     def __init__(self, entities: EntitySet) -> None:
-        taken: dict[Key, str] = {}
-        for form, entity in _forms(entities):
-            taken.setdefault(form, entity)
-        self._by_first: dict[str, list[tuple[Key, str]]] = {}
-        for form in sorted(taken, key=len, reverse=True):
-            self._by_first.setdefault(form[0], []).append((form[1:], taken[form]))
+        self._by_first: dict[str, list[tuple[Key, str | None]]] = {}
+        forms = entity_forms(entities)
+        for form in sorted(forms, key=len, reverse=True):
+            self._by_first.setdefault(form[0], []).append((form[1:], forms[form]))
 
     def __call__(self, caption: str) -> Match:
         """Return what ``caption`` names; any string is allowed."""
@@ -84,14 +85,15 @@ class Matcher:
         spans: list[Span] = []
         following = 0
         for index in starts:
-            length, entity = self._longest(words, index) if index >= following else (0, "")
+            length, entity = self._longest(words, index) if index >= following else (0, None)
             if length:
                 following = index + length
+            if entity is not None:
                 spans.append(Span(words.places[index][0], words.places[following - 1][1], entity))
         return Match(tuple(dict.fromkeys(span.entity for span in spans)), tuple(spans))
 
-    def _longest(self, words: _Words, index: int) -> tuple[int, str]:
-        """Return the longest name at word ``index``: of how many words, of which entity; 0 where none is."""
+    def _longest(self, words: _Words, index: int) -> tuple[int, str | None]:
+        """Return the longest name at word ``index``: of how many words (0 where none is), of which entity."""
         for rest, entity in self._by_first[words.keys[index]]:
             following = index + 1 + len(rest)
             if (
@@ -100,11 +102,22 @@ class Matcher:
                 and not words.modifies(following - 1)
             ):
                 return 1 + len(rest), entity
-        return 0, ""
+        return 0, None
 
 
-def _forms(entities: EntitySet) -> Iterator[tuple[Key, str]]:
-    """Yield what to look for in order of precedence: names, synonyms, then the plurals of both."""
+def entity_forms(entities: EntitySet) -> Mapping[Key, str | None]:
+    """Return what to look for and which entity it names; None where it only blocks the names inside it.
+
+    Where a form could stand for several entities the first takes it, in the order of names, synonyms and the
+    plurals of both; a form that names an entity does not block.
+    """
+    taken: dict[Key, str | None] = {}
+    for form, entity in (*_naming(entities), *_blocking(entities)):
+        taken.setdefault(form, entity)
+    return taken
+
+
+def _naming(entities: EntitySet) -> Iterator[tuple[Key, str]]:
     names = [(entity.name, entity.name) for entity in entities.kept]
     synonyms = [(synonym, entity.name) for entity in entities.kept for synonym in entity.synonyms]
     forms = [(surface_forms(written), entity) for written, entity in (*names, *synonyms)]
@@ -112,3 +125,10 @@ def _forms(entities: EntitySet) -> Iterator[tuple[Key, str]]:
         for keys, entity in forms:
             for key in keys[1:] if inflected else keys[:1]:
                 yield key, entity
+
+
+def _blocking(entities: EntitySet) -> Iterator[tuple[Key, None]]:
+    for entity in entities.entities:
+        if not entity.keep:
+            for written in (entity.name, *entity.synonyms):
+                yield from ((form, None) for form in surface_forms(written) if len(form) > 1)

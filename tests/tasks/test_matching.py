@@ -134,3 +134,39 @@ def test_in_any_text_spans_are_ordered_and_read_as_a_form_of_their_entity(captio
 def test_a_name_between_blanks_is_always_found(before: str, name: str, after: str) -> None:
     caption = f"{before}. {name} .{after}"
     assert any(span.start == len(before) + 2 for span in FIND(caption).spans)
+
+
+def test_a_candidate_of_several_words_that_is_not_kept_blocks_the_names_inside_it() -> None:
+    find = with_candidates("dog, bear, bus, stop sign", "hot dog, teddy bear=stuffed bear, bus stop, bun")
+    assert find("a hot dog, Teddy-Bears, a stuffed bear at a bus stop") == Match()
+    caption = "a bear beside a hot dog and a dog"
+    assert named(find(caption), caption) == [("bear", "bear"), ("dog", "dog")]
+
+
+def test_a_blocking_form_takes_its_words_as_a_name_does() -> None:
+    find = with_candidates("dog, hot dog stand, stop sign, bus", "hot dog, bus stop")
+    caption = "hot dog stand; hot, dog; bus stop sign; stop sign"
+    assert named(find(caption), caption) == [
+        ("hot dog stand", "hot dog stand"),
+        ("dog", "dog"),
+        ("stop sign", "stop sign"),
+    ]
+
+
+def test_a_form_that_names_an_entity_does_not_block() -> None:
+    find = with_candidates("frankfurter=hot dog, dog", "hot dog, hot dogs")
+    assert find("a hot dog and two hot dogs").entities == ("frankfurter",)
+
+
+def test_one_word_blocks_nothing() -> None:
+    assert with_candidates("dog", "dogs, tdog, t-dog")("dogs, a tdog, a dog").entities == ("dog",)
+
+
+def with_candidates(kept: str, others: str) -> Matcher:
+    """Names parted by commas; ``name=synonym`` gives one a synonym."""
+    entities = [
+        Entity(name, tuple(s for s in [synonym] if s), 1, rank, keep, "test")
+        for keep, names in ((True, kept), (False, others))
+        for rank, (name, _, synonym) in enumerate(n.partition("=") for n in names.split(", "))
+    ]
+    return Matcher(EntitySet("test", tuple(entities)))
