@@ -63,8 +63,14 @@ class EntitySet:
 
     @cached_property
     def hash(self) -> str:
-        """16 hex digits over the names and synonyms of the members; counts and order do not matter."""
-        body = sorted([entity.name, *sorted(entity.synonyms)] for entity in self.kept)
+        """16 hex digits over all that decides what a caption names; counts and order do not matter.
+
+        These are the names and synonyms of the members, and those names of several words among the others.
+        """
+        members = sorted([entity.name, *sorted(entity.synonyms)] for entity in self.kept)
+        others = (name for e in self.entities if not e.keep for name in (e.name, *e.synonyms))
+        blockers = sorted({name for name in others if not name.isalnum()})
+        body = [members, blockers] if blockers else members
         return hashlib.sha256(json.dumps(body).encode()).hexdigest()[:16]
 
     @classmethod
@@ -148,6 +154,20 @@ class NounCounts:
         self.groups.update(other.groups)
         for group, nouns in other.members.items():
             self.members.setdefault(group, Counter()).update(nouns)
+
+    def pruned(self, known: Callable[[str], bool], at_least: int = 2) -> NounCounts:
+        """Return the counts without groups that fewer than ``at_least`` captions name and nobody knows.
+
+        Web text has new misspellings in every shard; what remains is bounded by what ``known`` knows
+        (WordNet: 100,000 nouns) and by what is repeated. A group that is not known is never kept, so the set
+        and its synonyms stay as they are; only the counts of such candidates become lower bounds.
+
+        Args:
+            known: whether a group is listed or a noun of WordNet.
+        """
+        groups = {name: n for name, n in self.groups.items() if n >= at_least or known(name)}
+        members = {name: Counter(nouns) for name, nouns in self.members.items() if name in groups}
+        return NounCounts(self.captions, Counter(groups), members)
 
 
 def select_entities(

@@ -23,22 +23,23 @@ airport apartment area bathroom bay bedroom city classroom coast court downtown 
 harbor interior island kitchen land lobby market office outdoors park place restaurant restroom room scenery
 school shop stadium station store studio suburb town village world zoo
 """
-# Measures, positions and heaps, and things too general to look like anything.
+# Measures, positions and heaps, and things too general to look like anything ("image may contain: person
+# playing a musical instrument").
 _GENERAL: Final = """
-accessory appliance back base bottom bunch cell center collection couple cover crowd day decker decoration
-device edge element end entrance equipment front group hole item line lot material match middle motor motion
-night nobody object opening pair part pattern piece pile pop product row seat short side slice stall stand
-structure stuff surface thing time top topping track transit type
+accessory animal appliance back base bottom bunch cancer cell center collection couple cover crowd day decker
+decoration device edge element end entrance equipment front furniture group hole instrument item line lot
+match material middle motion motor night nobody object opening pair part pattern piece pile pop product row
+seat short side slice stall stand structure stuff surface thing time top topping track transit type vehicle
 """
 # Meals are occasions, and body parts lie inside people.
 _PART: Final = """
 arm body breakfast dinner eye face finger foot hair hand head leg lunch mouth neck shoulder tail tooth
 """
-NO_REGION: Final = _words(_PICTURE, _SCENE, _GENERAL, _PART)
+NO_REGION: Final = _words(_PICTURE, _SCENE, _GENERAL, _PART) | {"musical instrument"}
 
 # Everyday things whose words mostly mean something else in WordNet.
 THINGS: Final = _words(
-    "board branch brush bush card ceiling church cloud controller forest fry meter moon pie ring",
+    "bleacher board branch brush bush card ceiling church cloud controller forest fry meter moon pie ring",
     "sign van",
 )
 
@@ -48,9 +49,11 @@ PERSONS: Final = _words(
     "teenager women worker",
 )
 
-# Words for the same kind of thing; those of the released CC4M list stand in vocabularies/cc4m.toml.
+# Words for the same kind of thing, and compounds that WordNet does not place below their heads. Those of the
+# released CC4M list stand in vocabularies/cc4m.toml.
 SAME: Final = {
     "aeroplane": _words("aircraft airliner jet jetliner plane"),
+    "bag": _words("purse"),
     "bicycle": _words("cycle"),
     "bird": _words("songbird"),
     "boat": _words("rowboat sailboat ship"),
@@ -62,15 +65,30 @@ SAME: Final = {
     "dog": _words("pup puppy"),
     "donut": _words("doughnut"),
     "flower": _words("blossom"),
+    "glass": _words("wineglass"),
     "house": _words("cottage home"),
+    "laptop": frozenset(("laptop computer", "notebook computer")),
+    "microwave": frozenset(("microwave oven",)),
+    "monitor": frozenset(("computer monitor", "computer screen")),
+    "mouse": frozenset(("computer mouse",)),
     "mushroom": _words("toadstool"),
     "phone": _words("cellphone smartphone telephone"),
     "racket": _words("racquet"),
     "refrigerator": _words("fridge"),
+    "remote": frozenset(("remote control",)),
+    "sea": _words("ocean"),
+    "skis": _words("ski"),
     "sofa": _words("settee"),
-    "tv": _words("television"),
+    "suitcase": _words("baggage luggage"),
+    "tv": frozenset(("television", "television set", "tv set")),
     "umbrella": _words("parasol"),
 }
+
+# Adjectives that describe the thing they stand before, whatever WordNet calls a "white horse" (a wave).
+PLAIN: Final = _words(
+    "beautiful big black blue brown cute gray green grey huge large little long new old open pink purple red",
+    "short silver small tall white wild yellow young",
+)
 
 # Plural in form only: WordNet's lemma of them is another thing, or none.
 PLURAL_ONLY: Final = _words(

@@ -1,11 +1,11 @@
-"""The nouns of a caption, and which of them name things that can be seen (NLTK's tagger and WordNet)."""
+"""The nouns of captions, and which of them name things that can be seen (NLTK's tagger and WordNet)."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from typing import Final
 
 from nltk.corpus import wordnet
 from nltk.stem import WordNetLemmatizer
@@ -13,24 +13,23 @@ from nltk.tag.perceptron import PerceptronTagger
 
 from ..schemas.errors import ConfigError
 from ..schemas.vocabulary import load_vocabulary
-from .entities import BACKGROUND_NAME, EntityReason
+from .compounds import LONGEST, NOUN_TAGS, Compounds, Mention
+from .entities import BACKGROUND_NAME, EntityReason, NounCounts
 from .entity_words import NO_REGION, PEOPLE, PERSONS, PLURAL_ONLY, SAME, THINGS
 from .nltk_data import HOW_TO_GET, missing_data, use_folder
+from .noun_columns import NounColumns
+from .noun_tokens import tokens_of
+from .tagging import BatchTagger
+from .wordnet_senses import is_person, mostly_visual, senses
 
-# Words as the tagger's training text (Penn Treebank) has them, but hyphenated compounds stay whole.
-_TOKEN: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*|['\u2019]\w+|[^\w\s]")
 _LETTERS: Final = re.compile(r"[a-z]+(?:-[a-z]+)*")
-_VISUAL: Final = frozenset(
-    f"noun.{kind}" for kind in ("animal", "artifact", "food", "object", "person", "plant")
-)
-_PERSON: Final = "noun.person"
-_NO_PERSON: Final = (_VISUAL | {"noun.substance"}) - {_PERSON}
-_VISUAL_TOPS: Final = frozenset(("animal", "artifact", "food", "object", "person", "plant"))
 _CACHE: Final = 1 << 17  # distinct words
 
 
 class Nouns:
-    """Reads captions; one per process, since it loads the tagger (5 MB) and WordNet (2 seconds).
+    """Reads captions; one per process, since it loads the tagger and WordNet (3 seconds).
+
+    :meth:`count` is for many captions; calling the object with one is the plain way to the same nouns.
 
     Args:
         folder: NLTK data to use before the search path.
@@ -44,80 +43,99 @@ class Nouns:
         reason = missing_data()
         if reason is not None:
             raise ConfigError(f"NLTK data: {reason}; get it by {HOW_TO_GET}")
-        try:
-            self._tagger = PerceptronTagger()
-            wordnet.ensure_loaded()
-        except (LookupError, OSError, ValueError, TypeError) as err:
-            raise ConfigError(f"NLTK data is damaged: {err}; get it anew by {HOW_TO_GET}") from err
-        self._lemmatizer = WordNetLemmatizer()
         self._same = _same_words()
         self.group = lru_cache(_CACHE)(self._group)
+        self.judge = lru_cache(_CACHE)(self._judge)
         self._lemma = lru_cache(_CACHE)(self._find_lemma)
+        self._lemmatizer = WordNetLemmatizer()
+        try:
+            tagger = BatchTagger.load()
+            wordnet.ensure_loaded()
+            self._compounds = Compounds(self._lemma, self.group, self.judge)
+        except (LookupError, OSError, ValueError, TypeError) as err:
+            raise ConfigError(f"NLTK data is damaged: {err}; get it anew by {HOW_TO_GET}") from err
+        self._columns = NounColumns(tagger, self._mention, self._compounds)
+
+    def count(self, captions: Iterable[str]) -> NounCounts:
+        """Count the nouns of many captions; the counts are those of the single captions' nouns."""
+        return self._columns.count(captions)
 
     def __call__(self, caption: str) -> dict[str, str]:
         """Return lemma -> group of the common nouns in a caption (tags NN and NNS).
 
-        The caption is read in lower case: titles In This Style would all be proper names to the tagger.
+        The caption is read in lower case: titles In This Style would all be proper names to the tagger. A
+        compound ("fire hydrant") stands for its words.
         """
-        tokens = _TOKEN.findall(unicodedata.normalize("NFKC", caption).lower())
-        lemmas = (
-            self._lemma(token, tag)
-            for token, tag in self._tagger.tag(tokens)
-            if tag in ("NN", "NNS") and _LETTERS.fullmatch(token) and len(token) > 1
-        )
-        return {lemma: self.group(lemma) for lemma in lemmas}
+        tokens = tokens_of(caption)
+        tags = [tag for _, tag in self._reference.tag(tokens)]
+        mentions: list[Mention] = []
+        compounded: set[int] = set()
+        for start, end, mention in self._compounds.all_of(tokens, tags):
+            mentions.append(mention)
+            compounded.update(range(start, end))
+        for index, (token, tag) in enumerate(zip(tokens, tags, strict=True)):
+            if tag in NOUN_TAGS and index not in compounded:
+                single = self._mention(token, tag == "NNS")
+                mentions += [] if single is None else [single]
+        return dict(mentions)
 
-    def judge(self, group: str) -> EntityReason:
-        """Say whether a group is visual (KEPT).
+    def is_known(self, group: str) -> bool:
+        """Whether a group is listed or a noun of WordNet; no other is ever kept."""
+        return self.judge(group) is not EntityReason.NO_NOUN
 
-        It is if it is listed as such, or if its WordNet senses are mostly animals, artefacts, food, natural
-        objects, people or plants by their lexicographer files. Senses weigh 1/rank, since WordNet orders them
-        by frequency and the first alone misleads ("table": a set of data).
-        """
+    @cached_property
+    def _reference(self) -> PerceptronTagger:
+        return PerceptronTagger()
+
+    def _judge(self, group: str) -> EntityReason:
+        """Say whether a group is visual (KEPT): listed as such, or mostly so by its senses in WordNet."""
         if group in NO_REGION:
             return EntityReason.LISTED
         if group == PEOPLE or group in THINGS or group in self._same.values():
             return EntityReason.KEPT
-        senses = wordnet.synsets(group, wordnet.NOUN)
-        if not senses:
+        found = senses(group)
+        if not found:
             return EntityReason.NO_NOUN
-        weights = [1.0 / rank for rank in range(1, len(senses) + 1)]
-        visual = sum(w for w, sense in zip(weights, senses, strict=True) if _is_visual(sense))
-        return EntityReason.KEPT if visual > sum(weights) / 2 else EntityReason.ABSTRACT
+        return EntityReason.KEPT if mostly_visual(found) else EntityReason.ABSTRACT
 
     def _group(self, lemma: str) -> str:
-        """Return the name under which a lemma is counted: people, a listed synonym's, or its own.
-
-        A person is a word whose first sense and at least half of whose senses are persons, and that means
-        no other visible thing ("tiger", "hanger") and is no adjective or adverb ("native", "forward").
-        """
+        """Return the name under which a lemma is counted: people, a listed synonym's, or its own."""
         if lemma in NO_REGION or lemma in THINGS:
             return lemma
         if lemma in self._same:
             return self._same[lemma]
-        if lemma in PERSONS:
+        if lemma in PERSONS or is_person(lemma):
             return PEOPLE
-        return PEOPLE if _is_person(lemma) else lemma
+        return _spaced(lemma)
 
-    def _find_lemma(self, token: str, tag: str) -> str:
+    def _mention(self, token: str, plural: bool) -> Mention | None:
+        """Return what a token that is tagged as a noun names, None if it is no word."""
+        if len(token) == 1 or not _LETTERS.fullmatch(token):
+            return None
+        lemma = self._lemma(token, plural)
+        group = self.group(lemma)
+        if "-" in token and group == lemma:
+            parts = tuple(token.split("-"))
+            compound = self._compounds.find(parts, plural, True) if len(parts) <= LONGEST else None
+            if compound is not None:
+                return compound
+        return Mention(lemma, group)
+
+    def _find_lemma(self, token: str, plural: bool) -> str:
         if token in PLURAL_ONLY:
             return token
-        if tag == "NNS":  # WordNet lists some plurals as words of their own ("cows": cattle)
+        if plural:  # WordNet lists some plurals as words of their own ("cows": cattle)
             return str(self._lemmatizer.lemmatize(token, wordnet.NOUN))
         return str(wordnet.morphy(token, wordnet.NOUN) or token)
 
 
-def _is_visual(sense: Any) -> bool:
-    return sense.lexname() in _VISUAL or (
-        sense.lexname() == "noun.Tops" and sense.name().split(".")[0] in _VISUAL_TOPS
-    )
-
-
-def _is_person(lemma: str) -> bool:
-    kinds = [sense.lexname() for sense in wordnet.synsets(lemma, wordnet.NOUN)]
-    if kinds[:1] != [_PERSON] or 2 * kinds.count(_PERSON) < len(kinds) or not _NO_PERSON.isdisjoint(kinds):
-        return False
-    return not (wordnet.synsets(lemma, wordnet.ADJ) or wordnet.synsets(lemma, wordnet.ADV))
+def _spaced(lemma: str) -> str:
+    """Return the spelling with blanks if WordNet has one for the same thing ("hotdog": "hot dog")."""
+    if " " in lemma:
+        return lemma
+    solid = lemma.replace("-", "")
+    names = (name for sense in senses(lemma) for name in sense.lemma_names() if "_" in name)
+    return next((name.replace("_", " ") for name in names if name.replace("_", "") == solid), lemma)
 
 
 def _same_words() -> dict[str, str]:

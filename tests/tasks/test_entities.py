@@ -4,7 +4,7 @@ import pytest
 
 from maskmill.schemas.errors import CatalogError
 from maskmill.schemas.vocabulary import Vocabulary, VocabularyClass, load_vocabulary
-from maskmill.tasks.entities import EntityReason, EntitySet, NounCounts, select_entities
+from maskmill.tasks.entities import Entity, EntityReason, EntitySet, NounCounts, select_entities
 
 KEPT = EntityReason.KEPT
 
@@ -67,6 +67,17 @@ def test_rare_words_do_not_become_synonyms() -> None:
     assert people.synonyms == ("man",)
 
 
+def test_pruning_keeps_what_is_known_or_repeated() -> None:
+    total = counts(
+        *[{"wordd": "wordd"}] * 2, {"typpo": "typpo"}, {"cat": "cat"}, {"kitty": "cat"}, {"xx": "yy"}
+    )
+    pruned = total.pruned({"cat"}.__contains__)
+    assert pruned.groups == {"wordd": 2, "cat": 2} and pruned.members == {"cat": {"kitty": 1}}
+    assert pruned.captions == total.captions == 6
+    pruned.members["cat"]["kitty"] += 1
+    assert total.members["cat"] == {"kitty": 1}
+
+
 def test_no_noun_makes_an_empty_set() -> None:
     entities = select_entities(NounCounts(), judge, 9, 1)
     assert entities.entities == () and entities.rows() == []
@@ -85,11 +96,12 @@ def test_the_released_set_has_73_classes() -> None:
     assert {"desk"} == set(next(e.synonyms for e in entities.kept if e.name == "table"))
 
 
-def test_the_hash_follows_members_and_synonyms_and_nothing_else() -> None:
-    def entity_set(**classes: tuple[str, ...]) -> EntitySet:
-        listed = tuple(VocabularyClass(name=n, synonyms=s) for n, s in classes.items())
-        return EntitySet.of_vocabulary(Vocabulary(name="x", classes=listed))
+def entity_set(**classes: tuple[str, ...]) -> EntitySet:
+    listed = tuple(VocabularyClass(name=n, synonyms=s) for n, s in classes.items())
+    return EntitySet.of_vocabulary(Vocabulary(name="x", classes=listed))
 
+
+def test_the_hash_follows_members_and_synonyms_and_no_counts() -> None:
     base = entity_set(cat=("kitty", "kitten"), dog=())
     assert base.hash == entity_set(dog=(), cat=("kitten", "kitty")).hash
     assert base.hash == base.counted({"dog": 7}).hash
@@ -116,3 +128,12 @@ def test_rows_of_half_a_set_are_refused() -> None:
     rows = select_entities(counts({"cat": "cat"}, {"dog": "dog"}), judge, 9, 1).rows()
     with pytest.raises(CatalogError, match="do not belong together"):
         EntitySet.of_rows("derived", rows[:1])
+
+
+def test_the_hash_follows_what_keeps_a_name_from_counting() -> None:
+    def with_other(name: str) -> EntitySet:
+        members = entity_set(dog=()).entities
+        return EntitySet("x", (*members, Entity(name, (), 1, 2, False, EntityReason.BEYOND)))
+
+    assert with_other("hot dog").hash != entity_set(dog=()).hash
+    assert with_other("wolf").hash == entity_set(dog=()).hash

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import nltk
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from maskmill.schemas.errors import ConfigError
 from maskmill.tasks.entities import EntityReason, NounCounts, select_entities
@@ -108,12 +110,80 @@ def test_a_word_that_also_means_a_person_does_not_become_people(nouns: Nouns, no
     assert nouns.group(noun) == noun
 
 
+def coco_captions(count: int) -> list[str]:
+    body = json.loads((REALDATA / "captions/coco_captions_val2017.json").read_text("utf-8"))
+    return [annotation["caption"] for annotation in body["annotations"][:count]]
+
+
+def cc3m_captions(count: int) -> list[str]:
+    with (REALDATA / "captions/cc3m_Validation_GCC-1.1.0.tsv").open(encoding="utf-8") as file:
+        return [row[0] for _, row in zip(range(count), csv.reader(file, delimiter="\t"), strict=False)]
+
+
+def one_by_one(nouns: Nouns, captions: list[str]) -> NounCounts:
+    counts = NounCounts()
+    for caption in captions:
+        counts.count(nouns(caption))
+    return counts
+
+
+@pytest.mark.realdata
+def test_counting_captions_together_gives_what_counting_one_by_one_does(nouns: Nouns) -> None:
+    captions = [*coco_captions(1500), *cc3m_captions(1500)]
+    together = nouns.count(captions)
+    assert together == one_by_one(nouns, captions)
+    assert together.captions == 3000 and together.groups["people"] > 500
+    assert any(" " in lemma for members in together.members.values() for lemma in members)
+
+
+@pytest.mark.realdata
+@given(
+    st.lists(
+        st.text(max_size=12)
+        | st.lists(
+            st.sampled_from(
+                (
+                    *("a", "the", "hot", "dogs", "dog", "fire-hydrant", "fire", "hydrants", "teddy", "bears"),
+                    *("police", "car", "cars", "big", "fish", "stop", "sign", "surf", "board", "in", "of"),
+                    *("_", ".", "'s", "caf\u00e9", "\u03a3\u0391\u03a3", "t-shirts", "tennis", "\n"),
+                )
+            ),
+            max_size=8,
+        ).map(" ".join),
+        max_size=6,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_any_captions_are_counted_as_one_by_one(nouns: Nouns, captions: list[str]) -> None:
+    assert nouns.count(captions) == one_by_one(nouns, captions)
+
+
+@pytest.mark.realdata
+def test_words_that_are_forgotten_and_learnt_anew_are_counted_alike(
+    nouns: Nouns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captions = cc3m_captions(400)
+    expected = nouns.count(captions)
+    monkeypatch.setattr(nouns._columns._tagger.vocabulary, "_limit", 0)
+    monkeypatch.setattr("maskmill.tasks.noun_columns._BATCH", 50)
+    monkeypatch.setattr("maskmill.tasks.noun_columns._CACHED", 20)
+    assert nouns.count(captions) == expected
+    assert nouns.count([]) == NounCounts()
+
+
+@pytest.mark.realdata
+def test_pruning_drops_what_nobody_knows_and_changes_no_member(nouns: Nouns) -> None:
+    counts = nouns.count(cc3m_captions(3000))
+    pruned = counts.pruned(nouns.is_known)
+    assert len(counts.groups) > len(pruned.groups)
+    assert all(counts.groups[name] == 1 for name in counts.groups if name not in pruned.groups)
+    before, after = (select_entities(c, nouns.judge, 100, 1) for c in (counts, pruned))
+    assert before.kept == after.kept
+
+
 @pytest.mark.realdata
 def test_the_set_derived_from_coco_covers_the_frequent_classes_of_cc4m(nouns: Nouns) -> None:
-    body = json.loads((REALDATA / "captions/coco_captions_val2017.json").read_text("utf-8"))
-    counts = NounCounts()
-    for annotation in body["annotations"][:5000]:
-        counts.count(nouns(annotation["caption"]))
+    counts = nouns.count(coco_captions(5000))
     kept = [entity.name for entity in select_entities(counts, nouns.judge, 100, 2).kept]
     assert len(kept) == 100 and kept[0] == "people"
     expected = {
@@ -136,11 +206,7 @@ def test_the_set_derived_from_coco_covers_the_frequent_classes_of_cc4m(nouns: No
 
 @pytest.mark.realdata
 def test_alt_text_of_cc3m_gives_people_and_things(nouns: Nouns) -> None:
-    with (REALDATA / "captions/cc3m_Validation_GCC-1.1.0.tsv").open(encoding="utf-8") as file:
-        captions = [row[0] for _, row in zip(range(3000), csv.reader(file, delimiter="\t"), strict=False)]
-    counts = NounCounts()
-    for caption in captions:
-        counts.count(nouns(caption))
+    counts = nouns.count(cc3m_captions(3000))
     kept = [entity.name for entity in select_entities(counts, nouns.judge, 20, 2).kept]
     assert kept[:2] == ["people", "house"]
     assert {"car", "tree", "dog"} <= set(kept)
