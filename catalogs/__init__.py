@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from .corpora import open_corpus
 from .dataset import MaskDataset, MaskStream
+from .partners import PartnerIndex
 from .query import connect, query
 from .store import Catalog
+from .triplets import Mention, Triplet, TripletStream, masked
 
-__all__ = ["Catalog", "MaskDataset", "MaskStream", "connect", "open_corpus", "query"]
+__all__ = [
+    "Catalog",
+    "MaskDataset",
+    "MaskStream",
+    "Mention",
+    "PartnerIndex",
+    "Triplet",
+    "TripletStream",
+    "connect",
+    "masked",
+    "open_corpus",
+    "query",
+]

@@ -84,7 +84,7 @@ class MaskStream:
     ) -> None:
         catalog = Catalog.open(uri)
         self.version = catalog.version() if version is None else version
-        self.run = find_label_run(catalog, self.version, run_id)
+        self.run = catalog.newest_run("label", self.version, run_id)
         self.run_id: str = self.run[PARTITION]
         self._corpus = corpus or corpus_of(self.run)
         self._images, self._masks = (self._files(catalog, table) for table in ("images", "masks"))
@@ -192,23 +192,6 @@ def corpus_of(run: Mapping[str, Any]) -> CorpusConfig:
     if run.get("corpus_config"):
         return CorpusConfig.model_validate_json(run["corpus_config"])
     return CorpusConfig(uri=run["corpus_uri"], name=run["corpus"])
-
-
-def find_label_run(catalog: Catalog, version: int, run_id: str | None = None) -> dict[str, Any]:
-    """Return the ``runs`` row of a finished label run in a version; by default the one that finished last.
-
-    Raises:
-        CatalogError: there is none.
-    """
-    runs = [r for r in catalog.runs(version) if r["kind"] == "label" and r["status"] == "finished"]
-    found = [r for r in runs if run_id in (None, r[PARTITION])]
-    if not found:
-        known = ", ".join(r[PARTITION] for r in runs) or "none"
-        raise CatalogError(
-            f"version {version} of catalog {catalog.uri!r} has no finished label run"
-            f"{f' {run_id!r}' if run_id else ''}; it has: {known}"
-        )
-    return found[-1]
 
 
 def _read(table: str, uri: str, columns: list[str]) -> list[dict[str, Any]]:

@@ -123,6 +123,22 @@ class Catalog:
         """Return the rows of all runs at a version (default: the newest) as `run` does, oldest first."""
         return list(self._snapshot(version).rows)
 
+    def newest_run(self, kind: str, version: int, run_id: str | None = None) -> dict[str, Any]:
+        """Return the row of the finished run of a kind that a version shows; by default the last to finish.
+
+        Raises:
+            CatalogError: there is none.
+        """
+        runs = [r for r in self.runs(version) if r["kind"] == kind and r["status"] == FINISHED]
+        found = [r for r in runs if run_id in (None, r[PARTITION])]
+        if not found:
+            known = ", ".join(r[PARTITION] for r in runs) or "none"
+            raise CatalogError(
+                f"version {version} of catalog {self.uri!r} has no finished {kind} run"
+                f"{f' {run_id!r}' if run_id else ''}; it has: {known}"
+            )
+        return found[-1]
+
     def files(self, table: str, version: int | None = None) -> list[str]:
         """Return the URIs of the files that a catalog version (default: the newest) shows, sorted.
 

@@ -44,6 +44,7 @@ def test_a_package_has_the_names_that_it_exports(name: str) -> None:
     [
         ("maskmill", {"__version__"}),
         ("maskmill.catalogs", {"Catalog", "MaskDataset", "MaskStream", "connect", "open_corpus", "query"}),
+        ("maskmill.catalogs", {"Mention", "PartnerIndex", "Triplet", "TripletStream", "masked"}),
         ("maskmill.catalogs.corpora", {"CorpusReader", "corpus_fingerprint", "open_corpus"}),
         ("maskmill.models.objectness", {"Objectness", "load_objectness"}),
         ("maskmill.models.segmenters", {"Segmenter", "create_segmenter", "register", "registered"}),

@@ -65,11 +65,10 @@ class MaskFigures:
 
 @dataclass(frozen=True)
 class EntityFigures:
-    """One candidate noun and the captions that name it."""
+    """A candidate noun that was rejected, and the captions that name it."""
 
     entity: str
     count: int
-    keep: bool
     reason: str
 
 
@@ -83,13 +82,21 @@ class CaptionExample:
 
 @dataclass(frozen=True)
 class CaptionFigures:
-    """The caption filter. ``entity_reasons`` counts candidates, ``reasons`` counts captions."""
+    """The caption filter.
+
+    ``reasons`` counts captions and ``entity_reasons`` candidate nouns. Of ``entities``, the members of the
+    entity set, and of ``per_entity`` the kept captions that name them are counted; of ``rejected`` the
+    captions of the discovery, which may have seen a sample.
+    """
 
     total: int = 0
     kept: int = 0
+    images: int = 0
+    images_kept: int = 0
     reasons: tuple[Bin, ...] = ()
     per_entities: tuple[Bin, ...] = ()
-    entities: tuple[EntityFigures, ...] = ()
+    per_entity: tuple[Bin, ...] = ()
+    entities: tuple[Bin, ...] = ()
     rejected: tuple[EntityFigures, ...] = ()
     entity_reasons: tuple[Bin, ...] = ()
     kept_examples: tuple[CaptionExample, ...] = ()

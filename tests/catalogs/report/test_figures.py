@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from maskmill.catalogs.query import connect
-from maskmill.catalogs.report.data import Bin
+from maskmill.catalogs.report.data import Bin, EntityFigures
 from maskmill.catalogs.report.figures import gather
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CatalogError
@@ -50,8 +50,8 @@ def test_masks_are_counted_by_label_area_and_score(catalog: Catalog) -> None:
 def test_captions_and_nouns_come_with_reasons_and_examples(catalog: Catalog) -> None:
     captions = gather(catalog.uri).captions
     assert {b.name: b.count for b in captions.reasons} == {"kept": 1, "no_entity": 1, "no_caption": 1}
-    assert [(e.entity, e.keep) for e in captions.entities] == [("cat", True), ("time", False), ("dog", True)]
-    assert [e.entity for e in captions.rejected] == ["time"]
+    assert captions.entities == (Bin("cat", 1), Bin("dog", 0))
+    assert captions.rejected == (EntityFigures("time", 5, "not_visual"),)
     assert captions.entity_reasons == (Bin("kept", 2), Bin("not_visual", 1))
     assert [e.pieces for e in captions.kept_examples] == [(("a ", None), ("kitten", "cat"))]
     assert [e.pieces for e in captions.dropped_examples] == [(("so nice", None),)]
