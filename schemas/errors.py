@@ -55,15 +55,19 @@ class ErrorReason(StrEnum):
     TRUNCATED_SHARD = "truncated_shard"
     UNREADABLE_SHARD = "unreadable_shard"
     SEGMENTER_FAILED = "segmenter_failed"
+    NOT_FILTERED = "not_filtered"
     SHARD_QUARANTINED = "shard_quarantined"
 
 
 class CaptionReason(StrEnum):
-    """Why a caption was kept or dropped."""
+    """Why a caption was dropped, the reasons in order of precedence, or that it was kept."""
 
-    KEPT = "kept"
-    NO_CAPTION = "no_caption"
+    DUPLICATE_IMAGE = "duplicate_image"  # an earlier image of the corpus is equal to its image byte for byte
+    TOO_SMALL = "too_small"  # its image is, by FilterConfig.min_short_side
+    NO_CAPTION = "no_caption"  # null, empty or blank
+    LANGUAGE = "language"  # most letters are not Latin
     NO_ENTITY = "no_entity"
+    KEPT = "kept"
 
 
 class SampleError(MaskmillError):

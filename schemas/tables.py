@@ -27,7 +27,8 @@ IMAGES = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),  # of the image file's bytes
-        pa.field("status", pa.string(), nullable=False),  # labelled | no_vocabulary
+        # labelled | no_vocabulary | duplicate_image | too_small
+        pa.field("status", pa.string(), nullable=False),
         pa.field("vocabulary", pa.list_(pa.string()), nullable=False),  # without the background
         pa.field("masks", pa.int32(), nullable=False),
     ]

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import fsspec
 import pyarrow.parquet as pq
 
-from ..catalogs.corpora import CorpusReader
 from ..catalogs.files import write_rows
 from ..catalogs.store import Catalog
 from ..schemas.config import FilterConfig
-from ..schemas.samples import Shard
+from ..schemas.errors import ConfigError
 from ..schemas.vocabulary import load_vocabulary
 from .entities import DERIVED, EntityReason, EntitySet, NounCounts, select_entities
-from .filter_shard import DiscoveryJob
-from .pool import PoolEvent, run_pool
 from .progress import Progress
+from .ranking_error import membership_error
 
 DERIVE: Final = "derive"
+RELEASED: Final = "released"
+_RELEASED_NAMES: Final = "cc4m_released"
 FALLBACK: Final = "demo"
 _FILE: Final = "entities"
 
 
-def named_set(name_or_path: str) -> EntitySet:
-    """Return the entity set of a vocabulary.
+def named_set(name_or_path: str, nltk_data: str | None = None) -> EntitySet:
+    """Return the entity set of a vocabulary; ``released`` is the authors' own.
+
+    Args:
+        nltk_data: folder of NLTK data, which the authors' way of finding names in captions needs.
 
     Raises:
-        ConfigError: there is no such vocabulary.
+        ConfigError: there is no such vocabulary, or no NLTK data for ``released``.
     """
-    return EntitySet.of_vocabulary(load_vocabulary(name_or_path))
+    if name_or_path != RELEASED:
+        return EntitySet.of_vocabulary(load_vocabulary(name_or_path))
+    from .nltk_data import TOKENISER, ensure_data
+
+    reason = ensure_data(nltk_data, TOKENISER)
+    if reason is not None:
+        raise ConfigError(f"entities 'released' are found by NLTK's tokeniser: {reason}")
+    return replace(EntitySet.of_vocabulary(load_vocabulary(_RELEASED_NAMES)), name=RELEASED)
 
 
 def stand_in(catalog: Catalog, run_id: str, config: FilterConfig, progress: Progress) -> EntitySet | None:
@@ -59,32 +69,18 @@ def stand_in(catalog: Catalog, run_id: str, config: FilterConfig, progress: Prog
     return named_set(FALLBACK)
 
 
-def derived_set(
-    reader: CorpusReader, shards: Sequence[Shard], config: FilterConfig, progress: Progress
-) -> EntitySet:
-    """Read the whole corpus once, count the nouns of its captions, and select the set.
-
-    Shards that cannot be read are left out; the pass that matches the captions reports them.
+def select(nouns: NounCounts, config: FilterConfig, progress: Progress) -> EntitySet:
+    """Choose the set from the nouns of the corpus, and say how sure a set that is drawn from a sample is.
 
     Raises:
-        ConfigError: NLTK's data is missing where a worker runs, or damaged.
-        StageError: too many shards failed, or no worker could start.
+        ConfigError: NLTK's data is missing here, or damaged.
     """
     from .nouns import Nouns  # late, as above
 
-    counts = NounCounts()
-
-    def on_event(event: PoolEvent[Shard, NounCounts]) -> None:
-        if event.result is not None:
-            counts.add(event.result)
-            progress.advance(1, captions=event.result.captions)
-
-    progress.start("find entities", len(shards))
-    try:
-        run_pool(DiscoveryJob(reader, config.nltk_data), shards, config.pool, on_event)
-    finally:
-        progress.finish()
-    return select_entities(counts, Nouns(config.nltk_data).judge, config.top_k, config.min_count)
+    entities = select_entities(nouns, Nouns(config.nltk_data).judge, config.top_k, config.min_count)
+    if config.sample < 1:
+        progress.say(membership_error(entities, nouns.captions, config.top_k))
+    return entities
 
 
 def commit_set(catalog: Catalog, run_id: str, entities: EntitySet) -> None:

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..catalogs.corpora import CorpusReader, corpus_fingerprint, open_corpus
-from ..catalogs.storage import full_uri, locate
+from ..catalogs.corpora import corpus_fingerprint, open_corpus
 from ..catalogs.store import Catalog
 from ..schemas.config import CorpusConfig, LabelConfig, PoolConfig, SegmenterConfig
 from ..schemas.vocabulary import Vocabulary, load_vocabulary
 from .caption_filter import filter_run
 from .label_shard import LabelItem, LabelJob
 from .progress import Progress
-from .runs import RunHead, default_run_id, results_hash
+from .runs import RunHead, default_run_id, remembered, results_hash
 from .segmenting import default_segmenter, segmenter_weights
 
 if TYPE_CHECKING:  # at run time it would import torch into drivers that have nothing left to do
@@ -83,7 +82,7 @@ def plan_label(
         config_hash=config_hash,
         corpus=reader.name,
         corpus_uri=reader.uri,
-        reading=_remembered(corpus, reader),
+        reading=remembered(corpus, reader),
         corpus_fingerprint=fingerprint,
         parent_run_id=words.filter_run,
     )
@@ -92,12 +91,6 @@ def plan_label(
     )
     items = tuple(LabelItem(shard, words.files.get(shard.shard_id)) for shard in shards)
     return LabelPlan(catalog, head, job, items, weights, words.counts)
-
-
-def _remembered(corpus: CorpusConfig, reader: CorpusReader) -> CorpusConfig:
-    """Return how to read the whole corpus again from any working folder; a limit was this call's own."""
-    images = full_uri(*locate(corpus.images)) if corpus.images is not None else None
-    return corpus.model_copy(update={"uri": reader.uri, "name": reader.name, "images": images, "limit": None})
 
 
 def _from_captions(corpus: CorpusConfig, catalog: Catalog, config: LabelConfig, progress: Progress) -> _Words:

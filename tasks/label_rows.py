@@ -50,8 +50,8 @@ class ShardRows:
         names = [name for name in vocabulary.names if name != "background"]
         self._image(image, LABELLED, names, len(masks))
 
-    def without_vocabulary(self, image: DecodedImage) -> None:
-        self._image(image, NO_VOCABULARY, [], 0)
+    def without_vocabulary(self, image: DecodedImage, status: str = NO_VOCABULARY) -> None:
+        self._image(image, status, [], 0)
 
     def failed(self, key: str | None, reason: ErrorReason, detail: str) -> None:
         self.errors.append(error_row("label", self.corpus, self.shard.shard_id, key, reason, detail))

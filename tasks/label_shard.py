@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,18 @@ from ..catalogs.corpora import CorpusReader
 from ..catalogs.files import FileAdd
 from ..catalogs.images import decode_image
 from ..schemas.config import LabelConfig, SegmenterConfig
-from ..schemas.errors import SampleError
+from ..schemas.errors import CaptionReason, ErrorReason, SampleError
 from ..schemas.samples import BadSample, Sample, Shard, image_id
 from ..schemas.vocabulary import Vocabulary
-from .label_rows import DecodedImage, ShardRows
+from .label_rows import NO_VOCABULARY, DecodedImage, ShardRows
 from .prefetch import map_ahead
 from .segmenting import segment
 
 if TYPE_CHECKING:  # at run time it would import torch into drivers that have nothing left to do
     from ..models.segmenters import Segmenter
+
+# Reasons of captions that are about the image itself.
+_IMAGE_REASONS = frozenset((CaptionReason.DUPLICATE_IMAGE, CaptionReason.TOO_SMALL))
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,14 @@ class _ShardLabeller:
         self._segmenter = segmenter
         self._item = item
         self._rows = ShardRows(job.reader.name, item.shard, segmenter.id, job.config.min_area)
-        self._from_captions = caption_vocabularies(item.captions) if item.captions else {}
+        self._words = ImageWords() if item.captions is None else image_words(item.captions)
         self._seconds = dict.fromkeys(("decode", "wait", "forward", "write"), 0.0)
 
     def run(self) -> LabelResult:
         batch: list[tuple[DecodedImage, Vocabulary]] = []
         for image in self._decoded():
-            vocabulary = self._vocabulary(image.key)
+            vocabulary = self._vocabulary(image)
             if vocabulary is None:
-                self._rows.without_vocabulary(image)
                 continue
             batch.append((image, vocabulary))
             if len(batch) == self._job.config.batch_images:
@@ -128,8 +130,18 @@ class _ShardLabeller:
                 self._seconds["decode"] += outcome.seconds
                 yield outcome
 
-    def _vocabulary(self, key: str) -> Vocabulary | None:
-        return self._job.vocabulary or self._from_captions.get(image_id(self._job.reader.name, key))
+    def _vocabulary(self, image: DecodedImage) -> Vocabulary | None:
+        """Return what to look for in an image; where that is nothing, keep the image's row or error."""
+        identity = image_id(self._job.reader.name, image.key)
+        vocabulary = self._job.vocabulary or self._words.vocabularies.get(identity)
+        if vocabulary is not None:
+            return vocabulary
+        if identity in self._words.without:
+            self._rows.without_vocabulary(image, self._words.without[identity])
+        else:
+            detail = "the caption filter did not take it: its key was taken, or it could not be read"
+            self._rows.failed(image.key, ErrorReason.NOT_FILTERED, detail)
+        return None
 
     def _label(self, batch: list[tuple[DecodedImage, Vocabulary]]) -> None:
         with self._timed("forward"):
@@ -163,18 +175,32 @@ def decode_sample(sample: Sample | BadSample, max_pixels: int) -> DecodedImage |
     return DecodedImage(sample.key, pixels, digest, time.perf_counter() - began)
 
 
-def caption_vocabularies(uri: str) -> dict[str, Vocabulary]:
-    """Return image id -> the entities of its kept captions, in order and once each, from a ``captions`` file.
+@dataclass(frozen=True)
+class ImageWords:
+    """What the captions of a shard's images say, by image id.
 
-    Images without an entity are left out.
+    Args:
+        vocabularies: the entities of the kept captions, in order and once each.
+        without: of images without a kept caption, the status that says why.
     """
+
+    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+def image_words(uri: str) -> ImageWords:
+    """Read a ``captions`` file."""
     with fsspec.open(uri, "rb") as file:
-        table = pq.read_table(file, columns=["image_id", "caption_index", "keep", "entities"])
+        table = pq.read_table(file, columns=["image_id", "caption_index", "keep", "reason", "entities"])
     names: dict[str, dict[str, None]] = {}
+    without: dict[str, str] = {}
     for row in sorted(table.to_pylist(), key=lambda row: row["caption_index"]):
         if row["keep"]:
             names.setdefault(row["image_id"], {}).update(dict.fromkeys(row["entities"]))
+        elif row["image_id"] not in without:
+            without[row["image_id"]] = row["reason"] if row["reason"] in _IMAGE_REASONS else NO_VOCABULARY
     shared: dict[tuple[str, ...], Vocabulary] = {}
     for entities in {tuple(n) for n in names.values()}:
         shared[entities] = Vocabulary.of(entities, "captions")
-    return {identity: shared[tuple(n)] for identity, n in names.items() if n}
+    found = {identity: shared[tuple(n)] for identity, n in names.items() if n}
+    return ImageWords(found, {i: status for i, status in without.items() if i not in found})

@@ -1,4 +1,4 @@
-"""Find the NLTK data that noun discovery needs, or fetch it; its absence is a reason, not an exception."""
+"""Find the NLTK data that a filter run needs, or fetch it; its absence is a reason, not an exception."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,9 @@ PACKAGES: Final = {
     "averaged_perceptron_tagger_eng": "taggers/averaged_perceptron_tagger_eng/",
     "wordnet": "corpora/wordnet/",
 }
-HOW_TO_GET: Final = f"python -m nltk.downloader {' '.join(PACKAGES)}"
+TOKENISER: Final = {"punkt_tab": "tokenizers/punkt_tab/english/"}
+_DOWNLOADER: Final = "python -m nltk.downloader"
+HOW_TO_GET: Final = f"{_DOWNLOADER} {' '.join(PACKAGES)}"
 
 _STALL_SECONDS: Final = 10.0  # without a byte, before the server counts as out of reach
 _FETCH_SECONDS: Final = 120.0  # for about 12 MB
@@ -40,11 +43,15 @@ def use_folder(folder: str | None) -> None:
         nltk.data.path.insert(0, path)
 
 
-def missing_data() -> str | None:
-    """Return None if every package lies on NLTK's search path, else what is missing and why."""
+def missing_data(packages: Mapping[str, str] = PACKAGES) -> str | None:
+    """Return None if every package lies on NLTK's search path, else what is missing and why.
+
+    Args:
+        packages: name -> resource.
+    """
     missing = []
     refused: dict[str, None] = {}
-    for package, resource in PACKAGES.items():
+    for package, resource in packages.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -59,18 +66,18 @@ def missing_data() -> str | None:
     return "; ".join([f"{' and '.join(missing)} not found", *refused])
 
 
-def fetch_data(folder: Path | None = None) -> str | None:
-    """Download the packages into ``folder`` (default: ``~/nltk_data``); return None, or why it failed.
+def fetch_data(folder: Path | None = None, packages: Mapping[str, str] = PACKAGES) -> str | None:
+    """Download packages into ``folder`` (default: ``~/nltk_data``); return None, or why it failed.
 
     The download runs in a process of its own with a time limit, since neither a name lookup nor a server that
     sends a byte now and then heeds a socket's timeout.
     """
     folder = folder or Path.home() / "nltk_data"
-    code = f"from {__name__} import _download; import sys; sys.exit(_download(sys.argv[1]))"
+    code = f"from {__name__} import _download; import sys; sys.exit(_download(*sys.argv[1:]))"
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         done = subprocess.run(  # noqa: S603  (this very interpreter, no shell)
-            [sys.executable, "-P", "-c", code, str(folder)],
+            [sys.executable, "-P", "-c", code, str(folder), *packages],
             capture_output=True,
             text=True,
             timeout=_FETCH_SECONDS,
@@ -81,30 +88,31 @@ def fetch_data(folder: Path | None = None) -> str | None:
     except OSError as err:
         return f"no download into {folder}: {err}"
     if done.returncode == 0:
-        return missing_data()
+        return missing_data(packages)
     said = " ".join(line.removeprefix("[nltk_data]").strip() for line in done.stderr.splitlines())
     return said[-300:] or f"the download ended with exit status {done.returncode}"
 
 
-def ensure_data(folder: str | None) -> str | None:
+def ensure_data(folder: str | None, packages: Mapping[str, str] = PACKAGES) -> str | None:
     """Find the data on the search path, else fetch it; return None, or the reason why there is none.
 
     Raises:
         ConfigError: the folder that the configuration names lacks data, or NLTK refuses to read from it.
     """
     use_folder(folder)
-    reason = missing_data()
+    reason = missing_data(packages)
     if reason is None:
         return None
     if folder is not None:
-        raise ConfigError(f"nltk_data {folder!r}: {reason}; get it by {HOW_TO_GET} -d {folder}")
-    failure = fetch_data()
+        command = f"{_DOWNLOADER} {' '.join(packages)} -d {folder}"
+        raise ConfigError(f"nltk_data {folder!r}: {reason}; get it by {command}")
+    failure = fetch_data(packages=packages)
     return None if failure is None else f"{reason}; download: {failure}"
 
 
-def _download(folder: str) -> int:
+def _download(folder: str, *packages: str) -> int:
     """What the download process does; 0 if all packages are there."""
     os.umask(0o022)  # NLTK reads no data from a folder that a group may write to
     socket.setdefaulttimeout(_STALL_SECONDS)
     nltk.downloader.NETWORK_TIMEOUT = _STALL_SECONDS
-    return int(not all(nltk.download(name, download_dir=folder, quiet=True) for name in PACKAGES))
+    return int(not all(nltk.download(name, download_dir=folder, quiet=True) for name in packages))

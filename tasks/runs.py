@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ..catalogs.corpora import CorpusReader
+from ..catalogs.storage import full_uri, locate
 from ..catalogs.store import Catalog
 from ..schemas.config import CorpusConfig
 from ..schemas.errors import ConfigError
@@ -158,6 +160,12 @@ def run_row(head: RunHead, end: RunEnd) -> dict[str, Any]:
         "finished_at": finished_at,
         "seconds": (finished_at - head.started_at).total_seconds(),
     }
+
+
+def remembered(corpus: CorpusConfig, reader: CorpusReader) -> CorpusConfig:
+    """Return how to read the whole corpus again from any working folder; a limit was this call's own."""
+    images = full_uri(*locate(corpus.images)) if corpus.images is not None else None
+    return corpus.model_copy(update={"uri": reader.uri, "name": reader.name, "images": images, "limit": None})
 
 
 def library_versions() -> dict[str, str]:

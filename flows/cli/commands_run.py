@@ -17,7 +17,7 @@ from ...schemas.config import (
 )
 from ...schemas.errors import ConfigError
 from .app import app
-from .options import CorpusOptions, OutputOptions, PoolOptions, SegmenterOptions
+from .options import CorpusOptions, FilterOptions, OutputOptions, PoolOptions, SegmenterOptions
 from .output import reporting
 
 CatalogUri = Annotated[
@@ -72,22 +72,22 @@ Examples:
     maskmill filter ./cc3m/ --catalog ./catalog
     maskmill filter s3://bucket/cc12m/ --catalog s3://bucket/catalog --top-k 100
     maskmill filter photos.json --catalog ./catalog --entities classes.txt
+    maskmill filter cc12m.tsv --catalog ./catalog --sample 0.1 --workers 16
 """,
 )
 def filter_(
     corpus: str,
     *,
     catalog: CatalogUri,
-    entities: Annotated[str | None, Parameter(help="`derive`, a vocabulary's name or file.")] = None,
-    top_k: Annotated[int | None, Parameter(help="How many frequent visual nouns are kept.")] = None,
     run_id: RunId = None,
     config: ConfigFile = None,
+    rules: FilterOptions = FilterOptions(),
     reading: CorpusOptions = CorpusOptions(),
     pool: PoolOptions = PoolOptions(),
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Turn the captions of CORPUS into an entity set and one decision per caption."""
-    overrides = {"entities": entities, "top_k": top_k, **pool.overrides("pool")}
+    overrides = {**rules.overrides(), **pool.overrides("pool")}
     settings = load_config(FilterConfig, config, overrides)
     from ..filter import filter_captions
 
@@ -115,6 +115,7 @@ def label(
     run_id: RunId = None,
     config: ConfigFile = None,
     segmenter: SegmenterOptions = SegmenterOptions(),
+    rules: FilterOptions = FilterOptions(),
     reading: CorpusOptions = CorpusOptions(),
     pool: PoolOptions = PoolOptions(),
     output: OutputOptions = OutputOptions(),
@@ -123,6 +124,7 @@ def label(
     overrides = {
         "vocabulary": vocabulary,
         **segmenter.overrides("segmenter."),
+        **rules.overrides("filter."),
         **pool.overrides("pool"),
     }
     settings = load_config(LabelConfig, config, overrides)

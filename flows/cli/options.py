@@ -39,18 +39,40 @@ class CorpusOptions:
     corpus_name
         First half of a sample's identity; default: the last part of CORPUS.
     images
-        Image folder of a COCO JSON corpus; default: `images` beside the JSON.
+        Folder of the image files that a COCO JSON, Parquet or CSV names; default: `images` beside it.
+    format
+        `tar`, `coco`, `parquet`, `delimited` (CSV, TSV) or `folder`; default: by suffix and content.
+    key_column
+        Column of unique keys, by name or (without a header) by number from 0.
+    caption_columns
+        Columns of captions, e.g. `title,alt`; default: the usual names.
+    image_column
+        Column of image bytes, paths or URLs; default: the usual names.
     limit
         Stop after about this many samples, in whole shards.
     """
 
     corpus_name: str | None = None
     images: str | None = None
+    format: Literal["tar", "coco", "parquet", "delimited", "folder"] | None = None
+    key_column: str | None = None
+    caption_columns: str | None = None
+    image_column: str | None = None
     limit: int | None = None
 
     def of(self, uri: str) -> CorpusConfig:
         """Return the corpus configuration for ``uri``."""
-        overrides = {"uri": uri, "name": self.corpus_name, "images": self.images, "limit": self.limit}
+        captions = tuple(self.caption_columns.split(",")) if self.caption_columns else None
+        overrides = {
+            "uri": uri,
+            "name": self.corpus_name,
+            "images": self.images,
+            "format": self.format,
+            "key_column": self.key_column,
+            "caption_columns": captions,
+            "image_column": self.image_column,
+            "limit": self.limit,
+        }
         return load_config(CorpusConfig, None, overrides)
 
 
@@ -77,6 +99,43 @@ class PoolOptions:
         """Return them as configuration fields below ``prefix``."""
         fields = {"workers": self.workers, "backend": self.backend, "address": self.ray_address}
         return {f"{prefix}.{name}": value for name, value in fields.items()}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FilterOptions:
+    """Which entities, and which captions and images count.
+
+    Parameters
+    ----------
+    entities
+        `derive` (from the captions), `released` (the paper's code), a vocabulary's name or file.
+    top_k
+        How many frequent visual nouns are kept.
+    sample
+        Share of the captions that entities are derived from, e.g. 0.1; default: all.
+    min_short_side
+        Drop images with a shorter side, in pixels.
+    keep_duplicates
+        Keep images whose file equals an earlier one's; image files are then not read to filter captions.
+    """
+
+    entities: str | None = None
+    top_k: int | None = None
+    sample: float | None = None
+    min_short_side: int | None = None
+    keep_duplicates: Annotated[bool, Flag] = False
+
+    def overrides(self, prefix: str = "") -> dict[str, Any]:
+        """Return them as configuration fields below ``prefix``."""
+        fields = {
+            "entities": self.entities,
+            "top_k": self.top_k,
+            "sample": self.sample,
+            "min_short_side": self.min_short_side,
+            "drop_duplicates": False if self.keep_duplicates else None,
+        }
+        return {f"{prefix}{name}": value for name, value in fields.items()}
 
 
 @Parameter(name="*")

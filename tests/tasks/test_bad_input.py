@@ -97,8 +97,8 @@ def corpus(tmp_path: Path) -> CorpusConfig:
         add(archive, "nothing.json", b'{"caption": null}')
         add(archive, "lonely.txt", b"a dog without a picture")
     with tarfile.open(folder / "00002.tar", "w") as archive:
-        for name in ("first", "second", "third"):
-            add(archive, f"{name}.png", encoded(RGB, "PNG"))
+        for quarter, name in enumerate(("first", "second", "third")):
+            add(archive, f"{name}.png", encoded(RGB.rotate(90 * quarter, expand=True), "PNG"))
             add(archive, f"{name}.txt", b"a dog")
     whole = (folder / "00002.tar").read_bytes()
     (folder / "00002.tar").write_bytes(whole[: whole.index(b"third.png") + 700])

@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from maskmill.catalogs.corpora.batches import CaptionRow, in_batches
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import CorpusConfig, FilterConfig, PoolConfig
 from maskmill.schemas.errors import ConfigError, CorpusError, ErrorReason, StageError
 from maskmill.schemas.samples import BadSample, Sample, Shard, image_id
 from maskmill.tasks import caption_filter, nltk_data, nouns
 from maskmill.tasks.caption_filter import filter_run
-from maskmill.tasks.entities import EntityReason
+from maskmill.tasks.entities import EntityReason, NounCounts
 from maskmill.tasks.runs import RunSummary
 
 INLINE = PoolConfig(backend="inline")
@@ -23,12 +25,16 @@ CORPUS = CorpusConfig(uri="memory")
 
 @dataclass
 class MemoryCorpus:
-    """Captions by shard; ``broken`` shards raise when they are read, ``reads`` counts what was read."""
+    """Captions by shard, of images of 300 x 200 pixels.
+
+    ``broken`` shards raise when they are read, ``reads`` counts what was read, ``digests`` are by key.
+    """
 
     shard_captions: list[list[Sequence[str | None]]]
     bad: list[BadSample] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     reads: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
     name: str = "memory"
     uri: str = "memory"
 
@@ -36,13 +42,20 @@ class MemoryCorpus:
         return [Shard(f"{i:05d}", "memory", str(c)) for i, c in enumerate(self.shard_captions)]
 
     def read(self, shard: Shard) -> Iterator[Sample | BadSample]:
+        raise AssertionError("the filter needs no images")
+
+    def captions(self, shard: Shard, content: bool) -> Iterator[pa.RecordBatch | BadSample]:
+        return in_batches(self._rows(shard, content))
+
+    def _rows(self, shard: Shard, content: bool) -> Iterator[CaptionRow | BadSample]:
         self.reads.append(shard.shard_id)
         if shard.shard_id in self.broken:
             raise CorpusError(f"{shard.shard_id} is gone")
         if shard.shard_id == "00000":
             yield from self.bad
         for i, captions in enumerate(self.shard_captions[int(shard.shard_id)]):
-            yield Sample(f"{shard.shard_id}{i:03d}", b"", tuple(captions))
+            key = f"{shard.shard_id}{i:03d}"
+            yield CaptionRow(key, tuple(captions), self.digests.get(key) if content else None, 300, 200)
 
 
 class Said:
@@ -74,6 +87,15 @@ class WordNouns:
     def __call__(self, caption: str) -> dict[str, str]:
         people = dict.fromkeys(("man", "woman"), "people")
         return {word: people.get(word, word) for word in caption.lower().split()}
+
+    def count(self, captions: list[str]) -> NounCounts:
+        counts = NounCounts()
+        for caption in captions:
+            counts.count(self(caption))
+        return counts
+
+    def is_known(self, group: str) -> bool:
+        return True
 
     def judge(self, group: str) -> EntityReason:
         return EntityReason.LISTED if group in ("a", "view", "of") else EntityReason.KEPT
@@ -208,7 +230,7 @@ def test_an_interrupted_run_goes_on_with_its_entity_set_and_ends_as_if_never_int
     monkeypatch.setattr(nouns, "Nouns", lambda folder: pytest.fail("the set is committed already"))
     corpus.reads.clear()
     cut = filter_run(CORPUS, str(tmp_path / "cut"), config)
-    assert corpus.reads == ["00001"]
+    assert corpus.reads == []
     assert (cut.run_id, cut.counts, cut.resumed) == (whole.run_id, whole.counts, False)
     for table in ("captions", "entities"):
         assert rows(str(tmp_path / "cut"), table, cut) == rows(str(tmp_path / "whole"), table, whole)
@@ -280,3 +302,64 @@ def test_an_unknown_entity_set_is_a_configuration_fault_before_the_corpus_is_ope
     with pytest.raises(ConfigError, match="no vocabulary 'nope'"):
         filter_run(CORPUS, str(tmp_path / "catalog"), FilterConfig(entities="nope", pool=INLINE))
     assert not (tmp_path / "catalog").exists()
+
+
+def test_equal_images_are_dropped_over_the_whole_corpus_and_their_captions_say_so(
+    corpus: MemoryCorpus, tmp_path: Path
+) -> None:
+    corpus.digests = {"00000000": "x", "00001000": "x", "00001001": "y"}
+    run = filter_run(CORPUS, str(tmp_path), FilterConfig(entities="demo", pool=INLINE))
+    decided = {(r["key"], r["caption_index"]): r["reason"] for r in rows(str(tmp_path), "captions", run)}
+    assert decided["00000000", 0] == "kept"
+    assert decided["00001000", 0] == "duplicate_image"
+    assert decided["00001001", 0] == "no_entity"
+    assert (run.counts["images"], run.counts["images_kept"], run.counts["captions_kept"]) == (5, 1, 2)
+
+
+def test_equal_images_stay_where_that_is_asked_for(corpus: MemoryCorpus, tmp_path: Path) -> None:
+    corpus.digests = {"00000000": "x", "00001000": "x"}
+    config = FilterConfig(entities="demo", drop_duplicates=False, pool=INLINE)
+    filter_run(CORPUS, str(tmp_path / "all"), config)
+    run = filter_run(CORPUS, str(tmp_path / "all"), config)
+    assert "duplicate_image" not in {r["reason"] for r in rows(str(tmp_path / "all"), "captions", run)}
+
+
+def test_a_key_that_another_shard_has_taken_is_an_error_and_its_first_image_stays(
+    corpus: MemoryCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = [CaptionRow("k", ("a cat",)), CaptionRow("l", ("a dog",))]
+    monkeypatch.setattr(corpus, "captions", lambda shard, content: in_batches(same), raising=False)
+    pool = PoolConfig(backend="inline", error_limit=0.5)
+    run = filter_run(CORPUS, str(tmp_path), FilterConfig(entities="demo", pool=pool))
+    captions = rows(str(tmp_path), "captions", run)
+    assert [(r["key"], r["shard_id"]) for r in captions] == [("k", "00000"), ("l", "00000")]
+    errors = rows(str(tmp_path), "errors", run)
+    assert [(r["key"], r["shard_id"], r["reason"]) for r in errors] == [
+        ("k", "00001", "duplicate_key"),
+        ("l", "00001", "duplicate_key"),
+    ]
+
+
+def test_small_images_are_dropped_if_a_limit_is_given(corpus: MemoryCorpus, tmp_path: Path) -> None:
+    run = filter_run(CORPUS, str(tmp_path), FilterConfig(entities="demo", min_short_side=201, pool=INLINE))
+    assert {r["reason"] for r in rows(str(tmp_path), "captions", run)} == {"too_small"}
+
+
+@pytest.mark.usefixtures("tagger")
+def test_entities_can_be_derived_from_a_sample_and_the_run_says_how_sure_that_is(
+    corpus: MemoryCorpus, tmp_path: Path
+) -> None:
+    corpus.shard_captions = [[("cat",)] * 300, [("dog",)] * 100]
+    said = Said()
+    config = FilterConfig(sample=0.25, min_count=1, top_k=1, pool=INLINE)
+    run = filter_run(CORPUS, str(tmp_path), config, progress=said)
+    counted = {r["entity"]: r["count"] for r in rows(str(tmp_path), "entities", run)}
+    assert 40 < counted["cat"] < 120
+    assert counted["dog"] < counted["cat"]
+    assert any("sample" in line for line in said.lines)
+    assert run.counts["captions_kept"] == 300
+
+
+def test_nothing_staged_is_left_behind(corpus: MemoryCorpus, tmp_path: Path) -> None:
+    filter_run(CORPUS, str(tmp_path), FilterConfig(entities="demo", pool=INLINE))
+    assert not (tmp_path / ".staging").exists()

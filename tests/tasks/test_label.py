@@ -171,7 +171,7 @@ def test_captions_are_the_vocabulary_of_their_image(tmp_path: Path, catalog: str
     summary = label_run(
         CorpusConfig(uri=str(folder)),
         catalog,
-        config(vocabulary="captions", filter=FilterConfig(entities=str(words))),
+        config(vocabulary="captions", filter=FilterConfig(entities=str(words), drop_duplicates=False)),
         segmenter_factory=ColourSegmenter,
     )
     assert rows(catalog, "SELECT key, status, vocabulary, masks FROM images ORDER BY key") == [
@@ -187,6 +187,31 @@ def test_captions_are_the_vocabulary_of_their_image(tmp_path: Path, catalog: str
     assert summary.counts["captions_kept"] == 2
     parent = Catalog.open(catalog).run(summary.run_id)["parent_run_id"]  # type: ignore[index]
     assert parent.startswith("filter-")
+
+
+def test_an_image_that_was_there_before_has_a_row_and_is_not_labelled_again(
+    tmp_path: Path, catalog: str
+) -> None:
+    folder = tmp_path / "twice"
+    folder.mkdir()
+    write_tar(folder / "0.tar", {"a": (png(BLUE), "a dog"), "b": (png(BROKEN), "a cat")})
+    write_tar(folder / "1.tar", {"c": (png(BLUE), "a dog"), "b": (png(BLUE), "the key was taken")})
+    words = tmp_path / "words.txt"
+    words.write_text("cat\ndog\n")
+    entities = FilterConfig(entities=str(words))
+    settings = config(vocabulary="captions", filter=entities, pool={"error_limit": 0.6})
+    label_run(CorpusConfig(uri=str(folder)), catalog, settings, segmenter_factory=ColourSegmenter)
+    found = rows(catalog, "SELECT key, shard_id, status, masks FROM images ORDER BY key")
+    assert found == [
+        {"key": "a", "shard_id": "0", "status": "labelled", "masks": 1},
+        {"key": "c", "shard_id": "1", "status": "duplicate_image", "masks": 0},
+    ]
+    reasons = rows(catalog, "SELECT stage, key, shard_id, reason FROM errors ORDER BY stage, shard_id")
+    assert [tuple(r.values()) for r in reasons] == [
+        ("filter", "b", "1", "duplicate_key"),
+        ("label", "b", "0", "segmenter_failed"),
+        ("label", "b", "1", "not_filtered"),
+    ]
 
 
 def test_an_image_the_segmenter_fails_on_is_an_error_row(corpus: CorpusConfig, catalog: str) -> None:

@@ -14,7 +14,7 @@ from maskmill.catalogs.files import write_rows
 from maskmill.schemas.errors import ErrorReason
 from maskmill.schemas.samples import BadSample, Sample, image_id
 from maskmill.tasks.label_rows import DecodedImage
-from maskmill.tasks.label_shard import caption_vocabularies, decode_sample
+from maskmill.tasks.label_shard import decode_sample, image_words
 
 
 def test_a_decoded_image_carries_the_hash_of_its_file() -> None:
@@ -36,30 +36,46 @@ def test_a_bad_sample_passes_through() -> None:
     assert decode_sample(bad, 100) is bad
 
 
-def test_an_image_gets_the_entities_of_its_kept_captions_in_order(tmp_path: Path) -> None:
-    def row(key: str, index: int, keep: bool, *entities: str) -> dict[str, Any]:
-        return {
-            "image_id": image_id("c", key),
-            "corpus": "c",
-            "key": key,
-            "shard_id": "0",
-            "caption_index": index,
-            "caption": "x",
-            "keep": keep,
-            "reason": "kept" if keep else "no_entity",
-            "entities": list(entities),
-            "spans": [],
-        }
+def caption_row(key: str, index: int, reason: str, *entities: str) -> dict[str, Any]:
+    return {
+        "image_id": image_id("c", key),
+        "corpus": "c",
+        "key": key,
+        "shard_id": "0",
+        "caption_index": index,
+        "caption": "x",
+        "keep": reason == "kept",
+        "reason": reason,
+        "entities": list(entities),
+        "spans": [],
+    }
 
+
+def test_an_image_gets_the_entities_of_its_kept_captions_in_order(tmp_path: Path) -> None:
     rows = [
-        row("a", 1, True, "dog", "tree"),
-        row("a", 0, True, "cat", "dog"),
-        row("a", 2, False, "bus"),
-        row("b", 0, False),
-        row("d", 0, True, "cat", "dog", "tree"),
+        caption_row("a", 1, "kept", "dog", "tree"),
+        caption_row("a", 0, "kept", "cat", "dog"),
+        caption_row("a", 2, "no_entity", "bus"),
+        caption_row("b", 0, "no_entity"),
+        caption_row("d", 0, "kept", "cat", "dog", "tree"),
     ]
     add = write_rows(str(tmp_path), "captions", "f", "0", rows)
-    found = caption_vocabularies(str(tmp_path / "captions" / add.path))
+    found = image_words(str(tmp_path / "captions" / add.path)).vocabularies
     assert set(found) == {image_id("c", "a"), image_id("c", "d")}
     assert found[image_id("c", "a")].names == ("background", "cat", "dog", "tree")
     assert found[image_id("c", "a")] is found[image_id("c", "d")]
+
+
+def test_an_image_without_a_kept_caption_has_a_status_that_says_why(tmp_path: Path) -> None:
+    rows = [
+        caption_row("repeated", 0, "duplicate_image", "cat"),
+        caption_row("small", 0, "too_small", "cat"),
+        caption_row("mute", 0, "no_caption"),
+        caption_row("mute", 1, "no_entity"),
+        caption_row("named", 0, "no_entity"),
+        caption_row("named", 1, "kept", "cat"),
+    ]
+    add = write_rows(str(tmp_path), "captions", "f", "0", rows)
+    words = image_words(str(tmp_path / "captions" / add.path))
+    expected = {"repeated": "duplicate_image", "small": "too_small", "mute": "no_vocabulary"}
+    assert words.without == {image_id("c", key): status for key, status in expected.items()}

@@ -123,5 +123,5 @@ def test_the_download_process_asks_nltk_for_every_package(
         return name != "wordnet"
 
     monkeypatch.setattr(nltk, "download", download)
-    assert nltk_data._download(str(tmp_path)) == 1
+    assert nltk_data._download(str(tmp_path), *nltk_data.PACKAGES) == 1
     assert asked == list(nltk_data.PACKAGES)

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from maskmill.catalogs.dataset import MaskDataset, MaskRecord
@@ -28,13 +29,19 @@ def _dataset(decoded: Counter[str] | None = None) -> MaskDataset:
         Image.fromarray(np.full((60, 80, 3), value, np.uint8)).save(packed, "PNG")
         records.append(MaskRecord(str(value), packed.getvalue(), 80, 60, ((1, encode_mask(mask)),)))
 
-    def decode(data: bytes) -> np.ndarray:
-        image = np.asarray(Image.open(io.BytesIO(data)))
-        if decoded is not None:
-            decoded[str(image[0, 0, 0])] += 1
-        return image
+    return _Counting(records, Counter() if decoded is None else decoded)
 
-    return MaskDataset(records, decode)
+
+class _Counting(MaskDataset):
+    """Counts by key how often an image is decoded."""
+
+    def __init__(self, records: list[MaskRecord], decoded: Counter[str]) -> None:
+        super().__init__(records)
+        self.decoded = decoded
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        self.decoded[self.key(index)] += 1
+        return super().__getitem__(index)
 
 
 def test_every_epoch_draws_every_image_once() -> None:
