@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 
 ROWS = 500_000  # per file
 REPEATED = 0.01
+SIZES = [100_000, 1_000_000, 3_000_000, 6_000_000, 12_000_000]
 _RUN = """
 import json, sys
 from maskmill.schemas.config import CorpusConfig, FilterConfig, PoolConfig
@@ -129,13 +130,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--captions", type=int, nargs="+", default=[100_000, 1_000_000, 12_000_000])
+    parser.add_argument("--captions", type=int, nargs="+", default=SIZES)
     parser.add_argument("--out", type=Path, help="folder to work in; default: a temporary one")
     arguments = parser.parse_args()
     data = Path(os.environ["MASKMILL_REALDATA"])
     captions = real_captions(data / "captions")
     out = arguments.out or Path(tempfile.mkdtemp())
     print(f"{'captions':>12}{'seconds':>9}{'captions/s':>12}{'us/caption':>12}{'largest MiB':>13}{'kept':>7}")
+    times = []
     for count in arguments.captions:
         corpus, catalog = out / f"corpus-{count}", out / f"catalog-{count}"
         shutil.rmtree(catalog, ignore_errors=True)
@@ -143,11 +145,15 @@ def main() -> None:
             generate(corpus, captions, count)
         seconds, memory, counts = measure(corpus, catalog, data / "nltk_data")
         assert counts["captions"] == count, counts
+        times.append(seconds)
         print(
             f"{count:>12,}{seconds:>9.1f}{count / seconds:>12,.0f}{1e6 * seconds / count:>12.2f}"
             f"{memory.largest / 2**20:>13,.0f}{counts['captions_kept'] / count:>7.1%}  {memory.name}",
             flush=True,
         )
+    slope, start = np.polyfit(arguments.captions, times, 1)
+    away = np.abs(start + slope * np.array(arguments.captions) - times) / times
+    print(f"line: {start:.1f} s and {1e6 * slope:.2f} us per caption; at most {away.max():.0%} away from it")
 
 
 if __name__ == "__main__":

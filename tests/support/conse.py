@@ -9,7 +9,6 @@ are, and the background (a name without a vector) has exactly that constant.
 from __future__ import annotations
 
 import json
-import os
 import re
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch.nn.functional as F
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from numpy.typing import NDArray
 from PIL import Image
+from real_captions import data_folder
 from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
@@ -36,12 +36,6 @@ from maskmill.schemas.vocabulary import Vocabulary
 TOP = 10
 CONE = 0.5  # squared length of the constant component
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def data_folder() -> Path:
-    """Return the folder of the real photographs and weights."""
-    default = Path(__file__).parents[3] / "shared" / "data"
-    return Path(os.environ.get("MASKMILL_REALDATA", default))
 
 
 @cache
