@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from entity_set import captions
 from photographs import ALIASES
+from real_captions import cc3m_captions, coco_captions, data_folder
 
 from maskmill.tasks.entities import EntitySet, select_entities
 from maskmill.tasks.matching import Matcher
@@ -31,7 +30,8 @@ OTHER_NAMES = {"monitor": "tv", "bag": "handbag"}
 def derive(folder: Path, top_k: int) -> EntitySet:
     """Return the set of the corpus' own captions."""
     nouns = Nouns(str(folder / "nltk_data"))
-    return select_entities(nouns.count(captions()), nouns.judge, top_k, 2)
+    captions = [*coco_captions(), *cc3m_captions()]
+    return select_entities(nouns.count(captions), nouns.judge, top_k, 2)
 
 
 def named_and_shown(
@@ -61,7 +61,7 @@ def main() -> None:
     )
     parser.add_argument("--top-k", type=int, default=100)
     options = parser.parse_args()
-    folder = Path(os.environ["MASKMILL_REALDATA"])
+    folder = data_folder()
     named, shown, known = named_and_shown(folder, derive(folder, options.top_k))
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     for image, said in named.items():

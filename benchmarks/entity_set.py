@@ -1,6 +1,7 @@
 """The entity set derived from COCO's and CC3M's captions against the released one, and the speed of deriving.
 
-Usage: MASKMILL_REALDATA=FOLDER python benchmarks/entity_set.py [--top-k 100] [--plain 2000]
+Usage: MASKMILL_REALDATA=FOLDER PYTHONPATH=tests/support python benchmarks/entity_set.py
+    [--top-k 100] [--plain 2000]
 
 Speed is CPU time of one core against NLTK's ``word_tokenize`` and ``pos_tag`` on every n-th caption, NLTK and
 "seen" as the best of three calls. "Seen" captions were counted before, so that none of their words is looked
@@ -13,16 +14,14 @@ reader who knew the set; neither figure is one of held-out captions.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from nltk import pos_tag, word_tokenize
 from nltk.tag.perceptron import PerceptronTagger
+from real_captions import cc3m_captions, coco_captions, data_folder
 
 from maskmill.schemas.vocabulary import load_vocabulary
 from maskmill.tasks.entities import EntitySet, select_entities
@@ -55,14 +54,6 @@ NOT_VISIBLE = {
     "light": "may mean illumination or a colour's shade as well as lamps and traffic lights",
     "orange": "often the colour, which the tagger may take for a noun",
 }
-
-
-def captions() -> list[str]:
-    """Return COCO's val2017 captions and CC3M's validation captions."""
-    folder = Path(os.environ["MASKMILL_REALDATA"]) / "captions"
-    coco = json.loads((folder / "coco_captions_val2017.json").read_text("utf-8"))["annotations"]
-    lines = (folder / "cc3m_Validation_GCC-1.1.0.tsv").read_text("utf-8").rstrip("\n").split("\n")
-    return [a["caption"] for a in coco] + [line.split("\t")[0] for line in lines]
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -157,8 +148,8 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=100)
     parser.add_argument("--plain", type=int, default=2000, help="captions for NLTK's own speed")
     options = parser.parse_args()
-    texts = captions()
-    folder = str(Path(os.environ["MASKMILL_REALDATA"]) / "nltk_data")
+    texts = [*coco_captions(), *cc3m_captions()]
+    folder = str(data_folder() / "nltk_data")
     use_folder(folder)
     plain = plain_seconds(texts, options.plain)
     print_tagging(texts, options.plain)

@@ -1,18 +1,19 @@
 """The whole caption filter on generated captions: wall time and peak memory, from 100 thousand to 12 million.
 
-Usage: MASKMILL_REALDATA=FOLDER python benchmarks/filter_corpus.py [--captions N ...] [--out DIR]
+Usage: MASKMILL_REALDATA=FOLDER PYTHONPATH=tests/support python benchmarks/caption_filter.py
+    [--captions N ...] [--out DIR]
 
 A generated caption is the first half of one real caption (CC3M validation, COCO) and the second half of
 another, so that words are as frequent as in the wild and hardly any caption occurs twice. They lie in Parquet
 as img2dataset leaves them, one hundredth of the images equal to an earlier one. Every run derives its entity
 set from all captions, looks for equal images over the whole corpus, and decides on each caption, on two local
-Ray workers. Memory is that of the largest process: its own pages and mapped files, without Ray's store.
+Ray workers. Memory is that of the largest process: its own pages and mapped files, without Ray's store. What
+single passes cost per core, side by side with NLTK, is measured by ``caption_matching.py`` and ``entity_set.py``.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from real_captions import cc3m_captions, coco_captions, data_folder
 
 ROWS = 500_000  # per file
 REPEATED = 0.01
@@ -38,14 +40,6 @@ corpus, catalog, nltk_data = sys.argv[1:]
 config = FilterConfig(nltk_data=nltk_data, pool=PoolConfig(workers=2))
 print(json.dumps(filter_run(CorpusConfig(uri=corpus, name="generated"), catalog, config).counts))
 """
-
-
-def real_captions(folder: Path) -> list[str]:
-    """Return the captions of CC3M validation and COCO val2017."""
-    with (folder / "cc3m_Validation_GCC-1.1.0.tsv").open(encoding="utf-8") as file:
-        captions = [row[0] for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
-    coco = json.loads((folder / "coco_captions_val2017.json").read_text("utf-8"))
-    return captions + [annotation["caption"].strip() for annotation in coco["annotations"]]
 
 
 def generate(out: Path, captions: list[str], count: int, seed: int = 0) -> None:
@@ -133,8 +127,7 @@ def main() -> None:
     parser.add_argument("--captions", type=int, nargs="+", default=SIZES)
     parser.add_argument("--out", type=Path, help="folder to work in; default: a temporary one")
     arguments = parser.parse_args()
-    data = Path(os.environ["MASKMILL_REALDATA"])
-    captions = real_captions(data / "captions")
+    captions = [*cc3m_captions(), *coco_captions()]
     out = arguments.out or Path(tempfile.mkdtemp())
     print(f"{'captions':>12}{'seconds':>9}{'captions/s':>12}{'us/caption':>12}{'largest MiB':>13}{'kept':>7}")
     times = []
@@ -143,7 +136,7 @@ def main() -> None:
         shutil.rmtree(catalog, ignore_errors=True)
         if not corpus.exists():
             generate(corpus, captions, count)
-        seconds, memory, counts = measure(corpus, catalog, data / "nltk_data")
+        seconds, memory, counts = measure(corpus, catalog, data_folder() / "nltk_data")
         assert counts["captions"] == count, counts
         times.append(seconds)
         print(
