@@ -8,7 +8,7 @@ another, so that words are as frequent as in the wild and hardly any caption occ
 as img2dataset leaves them, one hundredth of the images equal to an earlier one. Every run derives its entity
 set from all captions, looks for equal images over the whole corpus, and decides on each caption, on two local
 Ray workers. Memory is that of the largest process: its own pages and mapped files, without Ray's store. What
-single passes cost per core, side by side with NLTK, is measured by ``caption_matching.py`` and ``entity_set.py``.
+single passes cost per core beside NLTK's is measured by ``caption_matching.py`` and ``entity_set.py``.
 """
 
 from __future__ import annotations
