@@ -38,6 +38,11 @@ ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 
+_NO_SERVER = (
+    "the Prefect server that a flow brings for itself did not start; PREFECT_HOME (by default ~/.prefect) "
+    "must be a folder that can be written to. Or set PREFECT_API_URL to a server that runs"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
@@ -71,6 +76,11 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("maskmill: interrupted; committed work is kept, run the same command to go on", file=sys.stderr)
         return 130
+    except RuntimeError as err:
+        if "ephemeral Prefect API server" not in str(err):
+            raise
+        print(f"maskmill: {_NO_SERVER}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # Whoever reads has seen enough, e.g. `head`; the interpreter must not stumble over it at exit again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

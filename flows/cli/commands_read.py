@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from .app import app
-from .options import CorpusOptions, OutputOptions
+from .options import OutputOptions
 from .output import reporting
 
 
@@ -49,14 +49,14 @@ def report(
     out: Annotated[Path, Parameter(help="The HTML file to write.")],
     version: Annotated[int | None, Parameter(help="Catalog version; default: the newest.")] = None,
     pictures: Annotated[int, Parameter(help="How many labelled images are shown; 0 for none.")] = 24,
-    reading: CorpusOptions = CorpusOptions(),
+    images: Annotated[str | None, Parameter(help="Image folder; default: where the run found them.")] = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Write one self-contained HTML page about a version of CATALOG: figures, provenance, pseudo-masks."""
     from ...tasks.report import write_report
 
     with reporting(output) as summary:
-        pinned = write_report(catalog, out.resolve(), version, pictures, reading.images, summary.watcher)
+        pinned = write_report(catalog, out.resolve(), version, pictures, images, summary.watcher)
         summary.add(catalog=catalog, version=pinned, report=str(out.resolve()))
 
 

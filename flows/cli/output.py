@@ -19,8 +19,8 @@ from .options import OutputOptions
 
 # The keys of a JSON summary, in order; a command prints those that apply.
 SUMMARY_KEYS = (
-    "catalog", "version", "run_id", "images", "captions", "captions_kept", "masks", "labels", "errors",
-    "teacher_miou", "student_miou", "report", "seconds",
+    "catalog", "version", "run_id", "images", "captions", "captions_kept", "entities", "masks", "labels",
+    "errors", "teacher_miou", "student_miou", "report", "seconds",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from fake_segmenter import FAKE
 from maskmill.catalogs.demo import DemoCorpus
 from maskmill.catalogs.query import query
 from maskmill.flows import demo as demo_module
+from maskmill.flows import filter as filter_module
 from maskmill.flows.cli.app import ENVIRONMENT, app
 from maskmill.flows.cli.output import SUMMARY_KEYS
 from maskmill.models.segmenters import registered
@@ -355,3 +356,17 @@ def test_settings_of_the_user_stay(tmp_path: Path) -> None:
     assert ENVIRONMENT["RAY_USAGE_STATS_ENABLED"] == "0"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
     assert done.stdout.split()[-1] == "1"
+
+
+def test_a_server_that_does_not_start_is_one_line_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def no_server(*_: object) -> None:
+        raise RuntimeError("Timed out while attempting to connect to ephemeral Prefect API server.")
+
+    monkeypatch.setattr(filter_module, "filter_captions", no_server)
+    ran = invoke(capsys, "filter", "x", "--catalog", "y")
+    assert ran.code == 1
+    assert "PREFECT_HOME" in ran.err
+    assert "PREFECT_API_URL" in ran.err
+    assert "Traceback" not in ran.err
