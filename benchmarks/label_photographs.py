@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--limit", type=int, help="photos to label, in whole shards")
+    parser.add_argument("--limit", type=int, help="photos to label")
     parser.add_argument("--out", type=Path, help="folder to keep; default: a temporary one")
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp())

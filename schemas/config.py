@@ -85,7 +85,9 @@ class CorpusConfig(Frozen):
     shard_size: int = Field(
         1000, ge=1, description="samples per shard where the corpus has no shards of its own"
     )
-    limit: int | None = Field(None, ge=1, description="stop after about this many samples, in whole shards")
+    limit: int | None = Field(
+        None, ge=1, description="stop after this many samples; tars, Parquet and text end with their shard"
+    )
 
 
 class FilterConfig(Frozen):

@@ -31,7 +31,7 @@ class CocoCorpus:
 
     Args:
         images: folder of the file names; None for ``images`` beside the JSON, or the JSON's own folder.
-        limit: take whole shards until they hold this many images.
+        limit: take no more images than this.
     """
 
     name: str
@@ -46,7 +46,7 @@ class CocoCorpus:
             image_folder(self.uri, self.images)
         count = len(index.entries) if self.limit is None else min(self.limit, len(index.entries))
         starts = range(0, count, self.shard_size)
-        stops = [min(start + self.shard_size, len(index.entries)) for start in starts]
+        stops = [min(start + self.shard_size, count) for start in starts]
         return [
             Shard(f"{number:05d}", self.uri, f"{index.digest}-{start}-{stop}", start, stop)
             for number, (start, stop) in enumerate(zip(starts, stops, strict=True))

@@ -33,7 +33,7 @@ class FolderCorpus:
 
     Args:
         columns: of the metadata; the image column is ``file_name`` unless named, a key column is not used.
-        limit: take whole shards until they hold this many images.
+        limit: take no more images than this.
     """
 
     name: str
@@ -47,7 +47,7 @@ class FolderCorpus:
         total = len(index.entries)
         count = total if self.limit is None else min(self.limit, total)
         starts = range(0, count, self.shard_size)
-        stops = [min(start + self.shard_size, total) for start in starts]
+        stops = [min(start + self.shard_size, count) for start in starts]
         return [
             Shard(f"{number:05d}", self.uri, f"{index.digest}-{start}-{stop}", start, stop)
             for number, (start, stop) in enumerate(zip(starts, stops, strict=True))

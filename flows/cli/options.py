@@ -49,7 +49,7 @@ class CorpusOptions:
     image_column
         Column of image bytes, paths or URLs; default: the usual names.
     limit
-        Stop after about this many samples, in whole shards.
+        Stop after this many samples; tars, Parquet and text end with their shard.
     """
 
     corpus_name: str | None = None

@@ -61,9 +61,9 @@ def test_shards_have_the_size_asked_for_and_depend_on_the_json(coco: Path) -> No
     assert not {s.fingerprint for s in shards} & {s.fingerprint for s in CocoCorpus("c", str(coco)).shards()}
 
 
-def test_a_limit_takes_whole_shards(coco: Path) -> None:
+def test_a_limit_takes_no_more_images(coco: Path) -> None:
     taken = [CocoCorpus("c", str(coco), shard_size=2, limit=limit).shards() for limit in (1, 2, 3, 9)]
-    assert [[s.last for s in shards] for shards in taken] == [[2], [2], [2, 3], [2, 3]]
+    assert [[s.last for s in shards] for shards in taken] == [[1], [2], [2, 3], [2, 3]]
 
 
 def test_images_may_lie_beside_the_json_or_where_told(tmp_path: Path) -> None:

@@ -145,7 +145,8 @@ def test_shards_have_the_size_asked_for_and_depend_on_the_files(tmp_path: Path) 
         ("00001", 2, 4),
         ("00002", 4, 5),
     ]
-    assert FolderCorpus("f", str(tmp_path), shard_size=2, limit=3).shards() == shards[:2]
+    limited = FolderCorpus("f", str(tmp_path), shard_size=2, limit=3).shards()
+    assert [(s.first, s.last) for s in limited] == [(0, 2), (2, 3)]
     (tmp_path / "README.md").write_text("not a part of the corpus")
     assert corpus.shards() == shards
     (tmp_path / "4.txt").write_text("a caption")
