@@ -1,64 +1,54 @@
-"""A catalog version as DuckDB views, and read-only SQL over it; no DuckDB extension is needed."""
+"""A catalog version in DuckDB, with views and functions, and read-only SQL over it; no extension needed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import fsspec
 import pyarrow as pa
 
 from ..schemas.errors import CatalogError
-from ..schemas.tables import PARTITION, TABLES
+from .sql_functions import add_functions
+from .sql_tables import PinnedTables, quoted
 from .storage import is_local, locate, reported_as
 from .store import Catalog
-
-VIEWS = {
-    "label_stats": """
-        SELECT label, count(*) AS masks, count(DISTINCT image_id) AS images, avg(score) AS mean_score,
-            avg(area_fraction) AS mean_area_fraction
-        FROM masks GROUP BY label ORDER BY masks DESC, label""",
-    "unlabelled_images": "SELECT * FROM images WHERE masks = 0",
-}
+from .views import VIEWS
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
-# The run's folder is the last but one part of a file's path. Hive partitioning would read the same from any
-# part of the path, so that a catalog below a folder ``a=b`` or ``run_id=x`` gave wrong columns.
-_RUN = f"parse_path(filename)[-2][{len(PARTITION) + 2}:]"
+_PYTHON_RAISED = re.compile(r".*UDF: CatalogError: (.*)")
 
 
-def connect(uri: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
+def connect(uri: str, version: int | str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a catalog version in an in-memory DuckDB.
 
-    There is a view for every table, with its ``run_id``, and for each of `VIEWS`: ``label_stats``, and
-    ``unlabelled_images``, which have no mask. The views name their files one by one: what is committed later
-    does not show.
+    There is a view for every table, with its ``run_id``, one for each of `views.VIEWS`, and the functions
+    ``bbox_iou``, ``rle_area``, ``rle_iou`` and ``rle_decode`` of `sql_functions`. The views name their files
+    one by one: what is committed later does not show. Close the connection, or use it in a ``with``.
 
     Args:
         uri: folder or object-store prefix of the catalog.
-        version: catalog version; default: the newest.
+        version: catalog version or tag; default: the newest.
 
     Raises:
         CatalogError: no catalog, nothing published, or no such version.
     """
-    catalog = Catalog.open(uri)
-    files = catalog.all_files(version)
+    tables = PinnedTables.of(uri, version)
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
-    with reported_as(CatalogError, f"cannot query {catalog.uri!r}"):
-        fs, _ = locate(catalog.uri)
+    with reported_as(CatalogError, f"cannot query {tables.uri!r}"):
+        fs, _ = locate(tables.uri)
         if not is_local(fs):
-            _remember_listings(fs, files)
+            _remember_listings(fs, tables.files)
             connection.register_filesystem(fs)
         connection.execute("SET TimeZone = 'UTC'")
-        for table, uris in files.items():
-            connection.execute(f'CREATE VIEW "{table}" AS {_select(connection, table, uris)}')
-        for name, statement in VIEWS.items():
+        for name, statement in (tables.selects() | VIEWS).items():
             connection.execute(f'CREATE VIEW "{name}" AS {statement}')
+        add_functions(connection)
     return connection
 
 
-def query(uri: str, sql: str, version: int | None = None) -> pa.Table:
+def query(uri: str, sql: str, version: int | str | None = None) -> pa.Table:
     """Answer one SELECT, WITH, VALUES, FROM, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN over a catalog version.
 
     The statement sees the catalog's files and no other, and cannot change DuckDB's settings.
@@ -72,25 +62,19 @@ def query(uri: str, sql: str, version: int | None = None) -> pa.Table:
             _lock(connection, Catalog(uri).uri)
             return connection.sql(sql).to_arrow_table()
         except duckdb.Error as err:
-            raise CatalogError(str(err)) from err
+            raise CatalogError(_said(err)) from err
 
 
-def _remember_listings(fs: fsspec.AbstractFileSystem, files: Mapping[str, list[str]]) -> None:
+def _said(err: duckdb.Error) -> str:
+    """Return DuckDB's text, or of an error in a function of Python that function's own."""
+    raised = _PYTHON_RAISED.match(str(err))
+    return raised[1] if raised else str(err)
+
+
+def _remember_listings(fs: fsspec.AbstractFileSystem, files: Mapping[str, Sequence[str]]) -> None:
     """List each run's folder once; DuckDB asks several times for every file, each a request otherwise."""
     for folder in sorted({uri.rpartition("/")[0] for uris in files.values() for uri in uris}):
         fs.ls(folder)
-
-
-def _select(connection: duckdb.DuckDBPyConnection, table: str, uris: list[str]) -> str:
-    if uris:
-        columns = ", ".join(f'"{name}"' for name in TABLES[table].names)
-        listed = ", ".join(_quoted(uri) for uri in uris)
-        reader = f"read_parquet([{listed}], hive_partitioning = false, filename = true)"
-        return f"SELECT {columns}, {_RUN} AS {PARTITION} FROM {reader}"  # noqa: S608 - all names are quoted
-    schema = TABLES[table].append(pa.field(PARTITION, pa.string()))
-    empty = connection.from_arrow(schema.empty_table())
-    nulls = (f'CAST(NULL AS {t}) AS "{n}"' for n, t in zip(empty.columns, empty.types, strict=True))
-    return f"SELECT {', '.join(nulls)} WHERE false"
 
 
 def _refuse_all_but_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -107,10 +91,6 @@ def _refuse_all_but_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> 
 
 def _lock(connection: duckdb.DuckDBPyConnection, uri: str) -> None:
     connection.execute("SET python_enable_replacements = false")
-    connection.execute(f"SET allowed_directories = [{_quoted(uri)}]")
+    connection.execute(f"SET allowed_directories = [{quoted(uri)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from maskmill.catalogs import store
 from maskmill.catalogs.files import write_rows
-from maskmill.catalogs.query import VIEWS, connect, query
+from maskmill.catalogs.query import connect, query
+from maskmill.catalogs.rle import encode_mask
 from maskmill.catalogs.store import Catalog
+from maskmill.catalogs.views import VIEWS
 from maskmill.schemas.errors import CatalogError
-from maskmill.schemas.tables import TABLES
+from maskmill.schemas.tables import SCHEMA_VERSION, TABLES
 
 MakeRow = Callable[..., dict[str, Any]]
 Fill = Callable[[str], int]
@@ -210,3 +214,41 @@ def test_no_extension_is_installed_by_itself(catalog: Catalog, fill: Fill) -> No
         assert setting is not None
         assert str(setting[0]).lower() == "false"
         assert isinstance(connection, duckdb.DuckDBPyConnection)
+
+
+@pytest.mark.parametrize("order", [("old", "new"), ("new", "old")])
+def test_columns_that_a_file_does_not_hold_are_null(
+    catalog: Catalog,
+    run_row: MakeRow,
+    mask_row: MakeRow,
+    monkeypatch: pytest.MonkeyPatch,
+    order: tuple[str, str],
+) -> None:
+    known = TABLES["masks"]
+    before = pa.schema([field for field in known if field.name != "entropy"])
+    schemas = {"old": (before, SCHEMA_VERSION - 1), "new": (known, SCHEMA_VERSION)}
+    for name, run_id in zip(order, ("r1", "r2"), strict=True):
+        schema, number = schemas[name]
+        monkeypatch.setitem(TABLES, "masks", schema)
+        monkeypatch.setattr(store, "SCHEMA_VERSION", number)
+        row = mask_row("a", "cat") | ({"entropy": 0.25} if name == "new" else {})
+        catalog.commit([write_rows(catalog.uri, "masks", run_id, "0", [row])])
+        catalog.publish(run_row(), run_id)
+    monkeypatch.undo()
+    found = query(catalog.uri, "SELECT * EXCLUDE rle FROM masks ORDER BY entropy NULLS FIRST").to_pylist()
+    assert [row["entropy"] for row in found] == [None, 0.25]
+    assert [row["run_id"] for row in found] == [("r1", "r2")[order.index(name)] for name in ("old", "new")]
+    assert list(found[0]) == [name for name in (*known.names, "run_id") if name != "rle"]
+
+
+def test_masks_are_measured_where_the_machine_is_closed(
+    catalog: Catalog, run_row: MakeRow, mask_row: MakeRow
+) -> None:
+    drawn = encode_mask(np.tri(3, 4, dtype=np.bool_))
+    rows = [mask_row("a", "cat") | {"rle": drawn}]
+    catalog.commit([write_rows(catalog.uri, "masks", "r", "0", rows)])
+    catalog.publish(run_row(), "r")
+    masks = "rle_area(rle) AS area, rle_iou(rle, rle, height, width) AS iou"
+    assert query(
+        catalog.uri, f"SELECT {masks}, bbox_iou(0, 0, 2, 2, 1, 0, 2, 2) AS box FROM masks"
+    ).to_pylist() == [{"area": 6, "iou": 1.0, "box": pytest.approx(1 / 3)}]

@@ -1,0 +1,106 @@
+"""Every table of a catalog version as one SELECT over its files, in SQL that any DuckDB understands."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+
+from ..schemas.tables import PARTITION, TABLES
+from .files import run_of
+from .store import Catalog
+
+# The run's folder is the last but one part of a file's path. Hive partitioning would read the same from any
+# part of the path, so that a catalog below a folder ``a=b`` or ``run_id=x`` gave wrong columns.
+_RUN = f"parse_path(filename)[-2][{len(PARTITION) + 2}:]"
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.bool_(): "BOOLEAN",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+}
+
+
+@dataclass(frozen=True)
+class PinnedTables:
+    """The files of a catalog version.
+
+    Args:
+        uri: the catalog's own form of its URI.
+        version: number of the version.
+        files: table -> URIs of its files.
+        schemas: run id -> the schema version of its files.
+    """
+
+    uri: str
+    version: int
+    files: Mapping[str, Sequence[str]]
+    schemas: Mapping[str, int]
+
+    @classmethod
+    def of(cls, uri: str, version: int | str | None) -> Self:
+        """Pin a version, by number or tag; None is the newest.
+
+        Raises:
+            CatalogError: no catalog, nothing published, or no such version.
+        """
+        catalog = Catalog.open(uri)
+        number = catalog.resolve(version)
+        schemas = {run[PARTITION]: int(run["schema_version"]) for run in catalog.runs(number)}
+        return cls(catalog.uri, number, catalog.all_files(number), schemas)
+
+    def selects(self) -> dict[str, str]:
+        """Return table -> SELECT of its columns and ``run_id``."""
+        return {table: _select(table, self._by_schema(uris)) for table, uris in self.files.items()}
+
+    def _by_schema(self, uris: Sequence[str]) -> list[list[str]]:
+        # DuckDB takes the columns of all files that it reads at once from the first of them.
+        groups: dict[int, list[str]] = defaultdict(list)
+        for uri in uris:
+            groups[self.schemas[run_of(uri)]].append(uri)
+        return [groups[schema] for schema in sorted(groups)]
+
+
+def quoted(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """Return DuckDB's name of a column's type.
+
+    Raises:
+        KeyError: no table has such a column.
+    """
+    if pa.types.is_list(kind):
+        return f"{sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"STRUCT({', '.join(f'{quoted_name(f.name)} {sql_type(f.type)}' for f in kind)})"
+    return _TYPES[kind]
+
+
+def quoted_name(name: str) -> str:
+    """Return a name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _select(table: str, groups: Sequence[Sequence[str]]) -> str:
+    schema = TABLES[table].append(pa.field(PARTITION, pa.string()))
+    # Without rows, it names and types the columns that files of an earlier schema do not hold.
+    nulls = ", ".join(f"CAST(NULL AS {sql_type(f.type)}) AS {quoted_name(f.name)}" for f in schema)
+    parts = [f"SELECT {nulls} WHERE false", *map(_rows, groups)]
+    columns = ", ".join(quoted_name(name) for name in schema.names)
+    return f"SELECT {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"  # noqa: S608 - all names are quoted
+
+
+def _rows(uris: Sequence[str]) -> str:
+    listed = ", ".join(quoted(uri) for uri in uris)
+    reader = f"read_parquet([{listed}], hive_partitioning = false, filename = true)"
+    return f"SELECT * EXCLUDE (filename), {_RUN} AS {PARTITION} FROM {reader}"  # noqa: S608 - all are quoted

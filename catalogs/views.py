@@ -1,0 +1,107 @@
+"""The views of a catalog version beside its tables: SQL over the tables and over each other."""
+
+from __future__ import annotations
+
+# Statuses of images that somebody looked at: a segmenter, or a person. The others say why nobody did.
+SEEN = ("labelled", "reviewed")
+# COCO calls an object small below 32 x 32 pixels.
+SMALL_AREA = 32 * 32
+
+_SEEN = ", ".join(f"'{status}'" for status in SEEN)
+
+# Of the rows that many runs have of one image, the one with the highest weight speaks for it: bit 62 says
+# that it was seen, the bits from 40 on hold its run's place among the runs, and the lower ones tell apart the
+# shards of a corpus that holds a key twice. (The maximum of a struct of the three takes twice as long.)
+# The view is narrow: the others join it to what they read, so that no column is read that nobody asks for.
+_LATEST_SOURCES = f"""
+WITH ranked AS (
+    SELECT run_id, row_number() OVER (ORDER BY kind = 'review', finished_at, run_id)::UBIGINT AS place
+    FROM runs WHERE status = 'finished' AND kind IN ('label', 'review')),
+candidates AS (
+    SELECT image_id, run_id, shard_id, status IN ({_SEEN}) AS seen,
+        (seen::UBIGINT << 62) + (place << 40) + (hash(shard_id) >> 24) AS weight
+    FROM images JOIN ranked USING (run_id)),
+chosen AS (
+    SELECT image_id, arg_max({{'run_id': run_id, 'shard_id': shard_id, 'seen': seen}}, weight) AS best
+    FROM candidates GROUP BY image_id)
+SELECT image_id, best.run_id AS run_id, best.shard_id AS shard_id, best.seen AS seen FROM chosen
+"""  # noqa: S608 - no value comes from outside
+
+_LATEST_IMAGES = """
+SELECT images.* FROM images JOIN latest_sources USING (image_id, run_id, shard_id)
+"""
+
+_LATEST_MASKS = """
+SELECT masks.* FROM masks JOIN latest_sources USING (image_id, run_id, shard_id)
+"""
+
+_CLASS_STATS = f"""
+WITH sources AS MATERIALIZED (SELECT latest_sources.*, kind FROM latest_sources JOIN runs USING (run_id)),
+looked_at AS (SELECT count(*) AS total FROM sources WHERE seen),
+classes AS (
+    SELECT label, count(*) AS images, sum(area)::BIGINT AS pixels, avg(area_fraction) AS mean_area_fraction,
+        avg(score) FILTER (kind = 'label') AS mean_score, count(*) FILTER (area < {SMALL_AREA}) AS small,
+        count(*) FILTER (kind = 'review') AS reviewed
+    FROM masks JOIN sources USING (image_id, run_id, shard_id) GROUP BY label)
+SELECT label, images, images / total AS image_share, pixels, pixels / sum(pixels) OVER () AS pixel_share,
+    mean_area_fraction, mean_score, small, reviewed
+FROM classes, looked_at ORDER BY images DESC, label
+"""  # noqa: S608 - no value comes from outside
+
+_ERROR_SUMMARY = """
+SELECT run_id, stage, corpus, reason, count(*) AS errors, count(DISTINCT shard_id) AS shards,
+    arg_min({'key': key, 'detail': detail}, {'shard': shard_id, 'key': coalesce(key, '')}) AS example
+FROM errors GROUP BY ALL ORDER BY errors DESC, run_id, stage, corpus, reason
+"""
+
+_RUN_SUMMARY = f"""
+WITH i AS (
+    SELECT run_id, count(*) AS images, count(*) FILTER (status IN ({_SEEN})) AS seen_images
+    FROM images GROUP BY run_id),
+m AS (SELECT run_id, count(*) AS masks FROM masks GROUP BY run_id),
+c AS (SELECT run_id, count(*) AS captions, count(*) FILTER (keep) AS kept_captions
+    FROM captions GROUP BY run_id),
+e AS (SELECT run_id, count(*) AS errors FROM errors GROUP BY run_id)
+SELECT run_id, kind, status, reason, corpus, parent_run_id, started_at, finished_at, seconds,
+    coalesce(images, 0) AS images, coalesce(seen_images, 0) AS seen_images, coalesce(masks, 0) AS masks,
+    coalesce(captions, 0) AS captions, coalesce(kept_captions, 0) AS kept_captions,
+    coalesce(errors, 0) AS errors, images / nullif(seconds, 0) AS images_per_second,
+    captions / nullif(seconds, 0) AS captions_per_second, code_version, config_hash
+FROM runs LEFT JOIN i USING (run_id) LEFT JOIN m USING (run_id) LEFT JOIN c USING (run_id)
+    LEFT JOIN e USING (run_id)
+ORDER BY finished_at, run_id
+"""  # noqa: S608 - no value comes from outside
+
+_LABEL_STATS = """
+SELECT label, count(*) AS masks, count(DISTINCT image_id) AS images, avg(score) AS mean_score,
+    avg(area_fraction) AS mean_area_fraction
+FROM masks GROUP BY label ORDER BY masks DESC, label
+"""
+
+# In the order in which they build on each other; docs/sql.md says what each means.
+VIEWS: dict[str, str] = {
+    "latest_sources": _LATEST_SOURCES,
+    "latest_images": _LATEST_IMAGES,
+    "latest_masks": _LATEST_MASKS,
+    "class_stats": _CLASS_STATS,
+    "error_summary": _ERROR_SUMMARY,
+    "run_summary": _RUN_SUMMARY,
+    "label_stats": _LABEL_STATS,
+    "unlabelled_images": "SELECT * FROM images WHERE masks = 0",
+}
+
+# Two boxes without any area have IoU 0, as their masks do in pycocotools. Numbers are made DOUBLE, which
+# holds pixels exactly, because the product of two INTEGER sides may not fit INTEGER; and the first case is
+# there because `least` and `greatest` pass over NULL.
+_SIDES = ("ax", "ay", "aw", "ah", "bx", '"by"', "bw", "bh")
+_SHARED = """
+greatest(0, least(ax::DOUBLE + aw, bx::DOUBLE + bw) - greatest(ax, bx))
+* greatest(0, least(ay::DOUBLE + ah, "by"::DOUBLE + bh) - greatest(ay, "by"))
+""".strip()
+_BBOX_IOU = f"""
+CASE WHEN {" OR ".join(f"{side} IS NULL" for side in _SIDES)} THEN NULL
+    ELSE coalesce({_SHARED} / nullif(aw::DOUBLE * ah + bw::DOUBLE * bh - {_SHARED}, 0), 0) END
+"""
+
+# Name and parameters -> an expression of plain SQL.
+MACROS: dict[str, str] = {f"bbox_iou({', '.join(_SIDES)})": _BBOX_IOU}

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sql_catalog import error, fill, image, mask, publish
+
+from maskmill.catalogs.query import query
+from maskmill.catalogs.store import Catalog
+from maskmill.catalogs.views import VIEWS
+
+Row = dict[str, Any]
+BOX = (0, 0, 10, 10)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return fill(Catalog.create_or_open(str(tmp_path_factory.mktemp("sql") / "c"))).uri
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Catalog:
+    return Catalog.create_or_open(str(tmp_path / "c"))
+
+
+def rows(uri: str, sql: str) -> list[Row]:
+    found: list[Row] = query(uri, sql).to_pylist()
+    return found
+
+
+def speaking(uri: str) -> dict[str, str]:
+    """Return key -> the run that speaks for it, of the corpus web."""
+    sql = "SELECT key, run_id FROM latest_images WHERE corpus = 'web'"
+    return {row["key"]: row["run_id"] for row in rows(uri, sql)}
+
+
+def test_a_review_comes_first_then_the_newest_run_that_saw_the_image(filled: str) -> None:
+    assert speaking(filled) == {
+        "a": "label-new",
+        "b": "review-1",
+        "c": "label-old",  # the newer run had no vocabulary for it
+        "d": "review-1",
+        "e": "label-new",  # seen by no run
+        "f": "review-1",
+    }
+    assert rows(filled, "SELECT key FROM latest_images WHERE corpus = 'books'") == [{"key": "a"}]
+
+
+def test_latest_masks_are_those_of_the_run_that_speaks_for_the_image(filled: str) -> None:
+    found = rows(filled, "SELECT corpus, key, label, run_id FROM latest_masks ORDER BY ALL")
+    assert [tuple(row.values()) for row in found] == [
+        ("books", "a", "cat", "label-books"),
+        ("web", "a", "cat", "label-new"),
+        ("web", "a", "sofa", "label-new"),
+        ("web", "b", "dog", "review-1"),
+        ("web", "c", "dog", "label-old"),
+        ("web", "d", "cat", "review-1"),
+        ("web", "d", "dog", "review-1"),
+    ]
+
+
+def test_the_latest_views_have_the_columns_of_their_tables(filled: str) -> None:
+    for view, table in (("latest_images", "images"), ("latest_masks", "masks")):
+        assert rows(filled, f"DESCRIBE {view}") == rows(filled, f"DESCRIBE {table}")
+
+
+def test_an_earlier_version_knows_no_later_review(filled: str) -> None:
+    found = query(filled, "SELECT DISTINCT run_id FROM latest_masks ORDER BY 1", 3)
+    assert found["run_id"].to_pylist() == ["label-new", "label-old"]
+
+
+def test_a_newer_label_run_does_not_undo_a_review_but_a_newer_review_does(empty: Catalog) -> None:
+    first, second = mask("a", "cat", BOX, 1.0), mask("a", "dog", BOX, 1.0)
+    publish(empty, "review-b", 1, {"images": [image("a", 1, "reviewed")], "masks": [first]})
+    publish(empty, "label-1", 2, {"images": [image("a", 1)], "masks": [second]})
+    assert rows(empty.uri, "SELECT label FROM latest_masks") == [{"label": "cat"}]
+    publish(empty, "review-a", 3, {"images": [image("a", 1, "reviewed")], "masks": [second]})
+    assert rows(empty.uri, "SELECT label FROM latest_masks") == [{"label": "dog"}]
+
+
+def test_a_review_without_masks_says_that_there_is_nothing(empty: Catalog) -> None:
+    publish(empty, "label-1", 1, {"images": [image("a", 1)], "masks": [mask("a", "cat", BOX, 0.5)]})
+    publish(empty, "review-1", 2, {"images": [image("a", 0, "reviewed")]})
+    assert rows(empty.uri, "FROM latest_masks") == []
+    assert speaking(empty.uri) == {"a": "review-1"}
+
+
+def test_runs_that_finish_together_are_told_apart_by_their_id(empty: Catalog) -> None:
+    for run_id in ("label-2", "label-10"):
+        publish(empty, run_id, 1, {"images": [image("a", 0)]})
+    assert speaking(empty.uri) == {"a": "label-2"}
+
+
+def test_a_key_in_two_shards_is_one_image(empty: Catalog) -> None:
+    shards = ("00000", "00001", "00002")
+    images = [image("a", 1, shard_id=shard) for shard in shards]
+    masks = [mask("a", "cat", BOX, i / 4, shard_id=shard) for i, shard in enumerate(shards)]
+    publish(empty, "label-1", 1, {"images": images, "masks": masks})
+    sql = "SELECT i.shard_id AS i, m.shard_id AS m FROM latest_images i JOIN latest_masks m USING (image_id)"
+    (chosen,) = rows(empty.uri, sql)
+    assert chosen["i"] == chosen["m"]
+    assert rows(empty.uri, sql) == [chosen]
+
+
+def test_runs_that_failed_do_not_speak(empty: Catalog) -> None:
+    publish(empty, "label-1", 1, {"images": [image("a", 0)]}, status="failed", reason="killed")
+    for name in VIEWS:
+        expected = 1 if name == "run_summary" else 0
+        assert len(rows(empty.uri, f'FROM "{name}"')) == expected, name
+    publish(empty, "label-2", 0, {"images": [image("a", 0)]})
+    assert speaking(empty.uri) == {"a": "label-2"}
+
+
+def test_class_stats_count_each_image_once(filled: str) -> None:
+    dog, sofa = rows(filled, "FROM class_stats WHERE label <> 'cat'")
+    assert dog == {
+        "label": "dog",
+        "images": 3,
+        "image_share": pytest.approx(3 / 6),  # of a, b, c, d, f and the book's a; e was not seen
+        "pixels": 400 + 1200 + 64,
+        "pixel_share": pytest.approx(1664 / (1664 + 1200 + 900 + 600 + 81)),
+        "mean_area_fraction": pytest.approx(1664 / 2400 / 3),
+        "mean_score": pytest.approx(0.6),
+        "small": 2,
+        "reviewed": 2,
+    }
+    assert (sofa["label"], sofa["mean_score"], sofa["reviewed"]) == ("sofa", pytest.approx(0.8), 0)
+
+
+def test_people_have_no_score(empty: Catalog) -> None:
+    tables = {"images": [image("a", 1, "reviewed")], "masks": [mask("a", "cat", BOX, 1.0)]}
+    publish(empty, "review-1", 1, tables)
+    assert rows(empty.uri, "SELECT mean_score, reviewed FROM class_stats") == [
+        {"mean_score": None, "reviewed": 1}
+    ]
+
+
+def test_run_summary_counts_what_the_version_shows(filled: str) -> None:
+    found = {row["run_id"]: row for row in rows(filled, "FROM run_summary")}
+    assert list(found) == [
+        *("filter-1", "label-old", "label-new", "label-books"),
+        *("review-1", "label-failed", "train-1", "evaluate-1"),
+    ]
+    assert found["label-new"] == {
+        "run_id": "label-new",
+        "kind": "label",
+        "status": "finished",
+        "reason": None,
+        "corpus": "web",
+        "parent_run_id": "filter-1",
+        "started_at": datetime(2026, 1, 4, tzinfo=UTC),
+        "finished_at": datetime(2026, 1, 4, 0, 0, 2, tzinfo=UTC),
+        "seconds": 2.0,
+        "images": 6,
+        "seen_images": 4,
+        "masks": 5,
+        "captions": 0,
+        "kept_captions": 0,
+        "errors": 3,
+        "images_per_second": 3.0,
+        "captions_per_second": None,
+        "code_version": "0.1.0",
+        "config_hash": "c0ffee",
+    }
+    words, failed = found["filter-1"], found["label-failed"]
+    assert (words["captions"], words["kept_captions"], words["captions_per_second"]) == (5, 4, 2.5)
+    assert (failed["reason"], failed["images"], failed["images_per_second"]) == ("too many errors", 0, None)
+
+
+def test_a_run_that_took_no_time_has_no_speed(empty: Catalog) -> None:
+    publish(empty, "label-1", 1, {"images": [image("a", 0)]}, seconds=0.0)
+    assert rows(empty.uri, "SELECT images_per_second AS s FROM run_summary") == [{"s": None}]
+
+
+def test_error_summary_names_the_first_of_each_reason(empty: Catalog) -> None:
+    errors = [error("z", "too_large", "1"), error("b", "too_large"), error("a", "too_large", "2")]
+    publish(empty, "label-1", 1, {"errors": [*errors, error(None, "unreadable_shard", "3")]})
+    where = {"run_id": "label-1", "stage": "label", "corpus": "web"}
+    many = {"reason": "too_large", "errors": 3, "shards": 3, "example": {"key": "b", "detail": "bad"}}
+    one = {"reason": "unreadable_shard", "errors": 1, "shards": 1, "example": {"key": None, "detail": "bad"}}
+    assert rows(empty.uri, "FROM error_summary") == [where | many, where | one]
