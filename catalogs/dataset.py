@@ -6,7 +6,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..schemas.tables import PARTITION
 from .corpora import open_corpus
 from .files import read_files, run_of
 from .images import MAX_PIXELS, decode_image
+from .parts import Part, parts_of, read_part
 from .rle import decode_mask
 from .store import Catalog
 
@@ -59,7 +59,7 @@ class MaskStream:
 
     Args:
         uri: the catalog.
-        version: catalog version; None pins the newest.
+        version: catalog version or tag; None pins the newest.
         run_id: label run; None takes the newest finished one in the version.
         corpus: where the images lie now; default: where the run found them.
         classes: names in the order of their ids, background first; default: the background and the labels
@@ -76,14 +76,14 @@ class MaskStream:
     def __init__(
         self,
         uri: str,
-        version: int | None = None,
+        version: int | str | None = None,
         run_id: str | None = None,
         corpus: CorpusConfig | None = None,
         classes: Sequence[str] | None = None,
         min_score: float = 0.0,
     ) -> None:
         catalog = Catalog.open(uri)
-        self.version = catalog.version() if version is None else version
+        self.version = catalog.resolve(version)
         self.run = catalog.newest_run("label", self.version, run_id)
         self.run_id: str = self.run[PARTITION]
         self._corpus = corpus or corpus_of(self.run)
@@ -140,12 +140,11 @@ class MaskStream:
             for m in ranked
         )
 
-    def _files(self, catalog: Catalog, table: str) -> dict[str, str]:
-        files = catalog.files(table, self.version)
-        return {PurePosixPath(file).stem: file for file in files if run_of(file) == self.run_id}
+    def _files(self, catalog: Catalog, table: str) -> dict[str, Part]:
+        return parts_of([file for file in catalog.files(table, self.version) if run_of(file) == self.run_id])
 
     def _derive_classes(self) -> tuple[str, ...]:
-        found = read_files("masks", list(self._masks.values()), ["label"])
+        found = read_files("masks", sorted({part.uri for part in self._masks.values()}), ["label"])
         labels = set(found.column("label").unique().to_pylist())
         return ("background", *sorted(labels - {"background"}))
 
@@ -194,6 +193,6 @@ def corpus_of(run: Mapping[str, Any]) -> CorpusConfig:
     return CorpusConfig(uri=run["corpus_uri"], name=run["corpus"])
 
 
-def _read(table: str, uri: str, columns: list[str]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = read_files(table, [uri], columns).to_pylist()
+def _read(table: str, part: Part, columns: list[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = read_part(table, part, columns).to_pylist()
     return rows

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from ..schemas.errors import CatalogError
 from ..schemas.tables import PARTITION, TABLES
@@ -87,6 +87,29 @@ class FileTable:
         if [path for path in _sizes(table) if run_of(path) == add.run_id] != [add.path]:
             self._commit(table, [add], "overwrite", [(PARTITION, "=", add.run_id)])
 
+    def swap(self, removed: Sequence[str], add: FileAdd) -> bool:
+        """Put one file in the place of others, in one commit; earlier versions keep those.
+
+        Returns:
+            Whether it was done: not where one of them is no longer there, as after the same swap elsewhere.
+        """
+        for attempt in range(_TRIES):
+            table = self._open()
+            known = _sizes(table)
+            if not known.keys() >= set(removed):
+                return False
+            now = int(time.time() * 1000)
+            values: dict[str, str | None] = {PARTITION: add.run_id}
+            actions: list[Any] = [
+                AddAction(add.path, add.size, values, now, False, add.stats),
+                *(RemoveAction(path, False, now, known[path], values) for path in removed),
+            ]
+            with reported_as(CatalogError, f"cannot commit to {self.uri!r}"):
+                if self._try_commit(table, actions, [add], last=attempt == _TRIES - 1):
+                    return True
+            _wait(attempt)
+        return False
+
     def _create(self) -> None:
         DeltaTable.create(
             self.uri,
@@ -109,17 +132,38 @@ class FileTable:
         ]
         with reported_as(CatalogError, f"cannot commit to {self.uri!r}"):
             for attempt in range(_TRIES):
-                try:
-                    table.create_write_transaction(
-                        actions, mode, self._schema, [PARTITION], partition_filters=replaced
-                    )
+                if self._try_commit(table, actions, adds, mode, replaced, last=attempt == _TRIES - 1):
                     return
-                except CommitFailedError:
-                    # Another writer was faster, and its commit may concern the same run: look again.
-                    if attempt == _TRIES - 1:
-                        raise
-                time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 - spreads writers
+                _wait(attempt)
                 table = self._open()
+
+    def _try_commit(
+        self,
+        table: DeltaTable,
+        actions: list[Any],
+        adds: Sequence[FileAdd],
+        mode: Literal["append", "overwrite"] = "append",
+        replaced: list[Any] | None = None,
+        *,
+        last: bool,
+    ) -> bool:
+        """Commit; False where another writer was faster: its commit may concern the same run, look again."""
+        # An action has no place for a checksum; the commit itself takes whatever its writer has to say.
+        sums = {add.path: add.sha256 for add in adds if add.sha256}
+        try:
+            table.create_write_transaction(
+                actions,
+                mode,
+                self._schema,
+                [PARTITION],
+                partition_filters=replaced,
+                commit_properties=CommitProperties(custom_metadata={"sha256": sums}),
+            )
+        except CommitFailedError:
+            if last:
+                raise
+            return False
+        return True
 
     def _is_there(self) -> bool:
         try:
@@ -134,6 +178,10 @@ class FileTable:
                 return DeltaTable(self.uri, version=version, storage_options=self._options)
             except TableNotFoundError as err:
                 raise CatalogError(f"{self.uri!r} is missing: the catalog is damaged, or is none") from err
+
+
+def _wait(attempt: int) -> None:
+    time.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))  # noqa: S311 - spreads writers
 
 
 def _sizes(table: DeltaTable) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -34,6 +35,7 @@ class FileAdd:
         path: relative to its table, e.g. ``run_id=label-1/00012.parquet``.
         size: bytes.
         stats: Delta statistics as JSON.
+        sha256: of the file; None where nobody has taken it.
     """
 
     table: str
@@ -42,6 +44,7 @@ class FileAdd:
     size: int
     run_id: str
     stats: str
+    sha256: str | None = None
 
 
 def write_rows(
@@ -62,11 +65,14 @@ def write_rows(
     uri = join(catalog_uri, table, path)
     with reported_as(CatalogError, f"cannot write {uri!r}"):
         put_file(uri, body)
-    return FileAdd(table, path, data.num_rows, len(body), run_id, _stats(data))
+    digest = hashlib.sha256(body).hexdigest()
+    return FileAdd(table, path, data.num_rows, len(body), run_id, _stats(data), digest)
 
 
 def read_files(table: str, uris: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
     """Read files of one table into memory, in the order given, with the column ``run_id`` from their paths.
+
+    A nullable column that a file does not hold, since its maskmill did not know it yet, is null.
 
     Args:
         columns: of the table's schema; default: all. ``run_id`` is always there, last.
@@ -90,7 +96,18 @@ def _read(uri: str, wanted: pa.Schema) -> pa.Table:
     with reported_as(CatalogError, f"cannot read {uri!r}, a file of the catalog"):
         fs, path = locate(uri)
         with fs.open(path, "rb") as file:
-            return _with_run(pq.ParquetFile(file).read(wanted.names).cast(wanted), run_of(uri))
+            data = pq.ParquetFile(file, page_checksum_verification=True).read(wanted.names)
+        return _with_run(completed(data, wanted), run_of(uri))
+
+
+def completed(data: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Return the wanted columns of what was read; one that came into its table later is null."""
+    for field in wanted:
+        if field.name not in data.column_names:
+            if not field.nullable:
+                raise ValueError(f"it has no column {field.name!r}")
+            data = data.append_column(field, pa.nulls(data.num_rows, field.type))
+    return data.select(wanted.names).cast(wanted)
 
 
 def _with_run(data: pa.Table, run_id: str) -> pa.Table:
@@ -119,19 +136,23 @@ def _fitted(table: str, rows: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Tabl
 
 
 def _parquet(data: pa.Table) -> bytes:
-    # A dictionary or minimum of run-length encodings costs bytes and never helps a query.
-    plain = [f.name for f in data.schema if not pa.types.is_binary(f.type)]
-    blobs = len(plain) < data.num_columns
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        data,
-        sink,
-        compression="zstd",
-        row_group_size=ROW_GROUP,
-        use_dictionary=plain if blobs else True,
-        write_statistics=plain if blobs else True,
-    )
+    pq.write_table(data, sink, row_group_size=ROW_GROUP, **writer_options(data.schema))
     return sink.getvalue().to_pybytes()
+
+
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """Return how the Parquet files of a catalog are written, for ``pyarrow.parquet``."""
+    # A dictionary or minimum of run-length encodings costs bytes and never helps a query.
+    plain = [f.name for f in schema if not pa.types.is_binary(f.type)]
+    blobs = len(plain) < len(schema)
+    columns = plain if blobs else True
+    return {
+        "compression": "zstd",
+        "use_dictionary": columns,
+        "write_statistics": columns,
+        "write_page_checksum": True,
+    }
 
 
 def _stats(data: pa.Table) -> str:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from ..schemas.errors import CatalogError
 from ..schemas.tables import CAPTIONS
 from .files import run_of
+from .parts import Part, read_part
 from .storage import locate, reported_as
 from .store import Catalog
 
@@ -21,7 +22,7 @@ _DIGEST_BYTES = 16
 
 
 def caption_files(catalog: Catalog, version: int, run_id: str) -> tuple[str, ...]:
-    """Return the URIs of a run's files of captions, one for each shard, sorted."""
+    """Return the URIs of a run's files of captions, one for each shard or, compacted, for several, sorted."""
     return tuple(file for file in catalog.files("captions", version) if run_of(file) == run_id)
 
 
@@ -45,6 +46,16 @@ def kept_groups(uri: str) -> Iterator[pa.Table]:
                 kept = group.filter(group["keep"]).select(COLUMNS).cast(_SCHEMA)
                 if kept.num_rows:
                     yield kept
+
+
+def kept_rows(part: Part) -> pa.Table:
+    """Return the kept rows of a shard's captions, as `kept_groups` does.
+
+    Raises:
+        CatalogError: the file is missing or damaged; the text names it.
+    """
+    rows = read_part("captions", part, [*COLUMNS, "keep"])
+    return rows.filter(rows["keep"]).select(COLUMNS)
 
 
 def draw(count: int, *key: str | int) -> int:

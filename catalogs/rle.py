@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from scipy import ndimage
+from scipy.special import entr
 
 from ..schemas.errors import CatalogError
 from ..schemas.labelmap import BACKGROUND, IGNORE, LabelMap
@@ -32,8 +34,16 @@ def decode_mask(rle: bytes, height: int, width: int) -> NDArray[np.bool_]:
         CatalogError: the counts are damaged, or of a mask of another size. (pycocotools would leave pixels
             that they do not reach as they were in memory.)
     """
-    runs = _run_lengths(rle)
-    if runs.sum() != height * width or (runs < 0).any():
+    return decode_runs(_run_lengths(rle), height, width)
+
+
+def decode_runs(runs: NDArray[np.int64], height: int, width: int) -> NDArray[np.bool_]:
+    """Return the (height, width) mask of run lengths down the columns, the first of pixels outside the mask.
+
+    Raises:
+        CatalogError: a length is negative, or they do not fill the mask.
+    """
+    if (runs < 0).any() or runs.sum() != height * width:
         raise CatalogError(f"damaged mask: its runs do not fill {height} x {width} pixels")
     filled = np.arange(len(runs)) % 2 == 1
     return np.repeat(filled, runs).reshape(width, height).T
@@ -46,11 +56,15 @@ def mask_rows(label_map: LabelMap, *, min_area: int) -> list[dict[str, Any]]:
 
     Returns:
         The columns ``label``, ``height``, ``width``, ``rle``, ``bbox_x``, ``bbox_y``, ``bbox_w``, ``bbox_h``,
-        ``area``, ``area_fraction``, ``components`` and ``score`` of ``schemas.tables.MASKS``.
+        ``area``, ``area_fraction``, ``components``, ``score`` and ``entropy`` of ``schemas.tables.MASKS``.
+        Entropy is the mean over the mask's pixels of the entropy, in bits, of "this label or another", which
+        a pixel's confidence p gives as -p log2 p - (1 - p) log2 (1 - p). A label map stores p and not the
+        other labels' shares; the entropy over all labels is never lower than this (grouping property).
     """
     names, index = _indexed(label_map)
     areas = np.bincount(index.ravel(), minlength=len(names))
     scores = np.bincount(index.ravel(), label_map.scores.ravel().astype(np.float64), len(names))
+    entropies = np.bincount(index.ravel(), pixel_entropy(label_map.scores).ravel(), len(names))
     kept = [i for i in range(1, len(names)) if areas[i] >= max(min_area, 1)]
     boxes = ndimage.find_objects(index, len(names) - 1) if kept else []
     return [
@@ -64,9 +78,23 @@ def mask_rows(label_map: LabelMap, *, min_area: int) -> list[dict[str, Any]]:
             "area_fraction": float(areas[i] / index.size),
             "components": int(ndimage.label(index[boxes[i - 1]] == i, _EIGHT_CONNECTED)[1]),
             "score": float(np.clip(scores[i] / areas[i], 0, 1)),
+            "entropy": float(np.clip(entropies[i] / areas[i], 0, 1)),
         }
         for i, rle in zip(kept, _encoded(index, kept), strict=True)
     ]
+
+
+def pixel_entropy(scores: NDArray[np.float16]) -> NDArray[np.float64]:
+    """Return the binary entropy of each confidence in [0, 1], in bits; one beyond counts as 0 or 1."""
+    return _entropies()[scores.view(np.uint16)]
+
+
+@cache
+def _entropies() -> NDArray[np.float64]:
+    """Return the entropy of every float16, by its bits: a logarithm for every pixel would be slow."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    p = np.where(np.isnan(halves), np.float16(np.nan), halves).astype(np.float64).clip(0, 1)
+    return np.asarray((entr(p) + entr(1 - p)) / np.log(2))
 
 
 def _indexed(label_map: LabelMap) -> tuple[list[str], NDArray[np.intp]]:

@@ -20,8 +20,10 @@ from typing import Any, Self
 from ..schemas.errors import CatalogError
 from ..schemas.tables import PARTITION, SCHEMA_VERSION, TABLES
 from .delta import FileTable
+from .evolution import widen
 from .files import FileAdd, read_files, run_of, write_rows
 from .storage import full_uri, is_local, join, locate, reported_as
+from .tags import resolved
 
 FINISHED = "finished"
 RUNS_TABLE = "runs"
@@ -38,6 +40,7 @@ class Catalog:
 
     def __init__(self, uri: str) -> None:
         self.uri = catalog_uri(uri)
+        self._wide: set[str] = set()
 
     @classmethod
     def create_or_open(cls, uri: str) -> Self:
@@ -71,7 +74,8 @@ class Catalog:
     def commit(self, adds: Sequence[FileAdd]) -> int:
         """Commit files, with one Delta commit per table, in the order in which tables first occur.
 
-        Committing the same files again changes nothing.
+        Committing the same files again changes nothing. A table that an earlier maskmill made gains the
+        columns that are new since then; its files stay as they are.
 
         Returns:
             The number of files that were new.
@@ -79,6 +83,9 @@ class Catalog:
         by_table: dict[str, list[FileAdd]] = defaultdict(list)
         for add in adds:
             by_table[add.table].append(add)
+        for table in by_table.keys() - self._wide:
+            widen(self._table(table).uri, TABLES[table])
+            self._wide.add(table)
         return sum(self._table(table).append(group) for table, group in by_table.items())
 
     def committed(self, table: str, run_id: str) -> set[str]:
@@ -119,9 +126,9 @@ class Catalog:
         rows = self._rows(self.run_files(RUNS_TABLE, run_id))
         return rows[0] if rows else None
 
-    def runs(self, version: int | None = None) -> list[dict[str, Any]]:
+    def runs(self, version: int | str | None = None) -> list[dict[str, Any]]:
         """Return the rows of all runs at a version (default: the newest) as `run` does, oldest first."""
-        return list(self._snapshot(version).rows)
+        return list(self.snapshot(version).rows)
 
     def newest_run(self, kind: str, version: int, run_id: str | None = None) -> dict[str, Any]:
         """Return the row of the finished run of a kind that a version shows; by default the last to finish.
@@ -139,7 +146,7 @@ class Catalog:
             )
         return found[-1]
 
-    def files(self, table: str, version: int | None = None) -> list[str]:
+    def files(self, table: str, version: int | str | None = None) -> list[str]:
         """Return the URIs of the files that a catalog version (default: the newest) shows, sorted.
 
         Of ``runs`` these are all rows, of the other tables the files of finished runs.
@@ -147,22 +154,28 @@ class Catalog:
         Raises:
             CatalogError: no such table or version.
         """
-        return self._shown(table, self._snapshot(version))
+        return self._shown(table, self.snapshot(version))
 
-    def all_files(self, version: int | None = None) -> dict[str, list[str]]:
+    def all_files(self, version: int | str | None = None) -> dict[str, list[str]]:
         """Return what `files` does for every table, from one look at the catalog."""
-        snapshot = self._snapshot(version)
+        snapshot = self.snapshot(version)
         return {table: self._shown(table, snapshot) for table in TABLES}
 
-    def _snapshot(self, version: int | None) -> _Snapshot:
-        newest = self.version()
-        if version is not None and not 1 <= version <= newest:
-            raise CatalogError(f"catalog {self.uri!r} has no version {version}, only 1 to {newest}")
-        number = newest if version is None else version
-        rows = self._rows(self._uris(RUNS_TABLE, number))
-        return _Snapshot(number, tuple(sorted(rows, key=lambda row: (row["finished_at"], row[PARTITION]))))
+    def resolve(self, version: int | str | None) -> int:
+        """Return the catalog version that a number or a tag names; None is the newest.
 
-    def _shown(self, table: str, snapshot: _Snapshot) -> list[str]:
+        Raises:
+            CatalogError: there is no such version or tag, or nothing is published yet.
+        """
+        return resolved(self.uri, version, self.version())
+
+    def snapshot(self, version: int | str | None = None) -> Snapshot:
+        """Return what pins a version, a number or a tag: its number and its rows of ``runs``."""
+        number = self.resolve(version)
+        rows = self._rows(self._uris(RUNS_TABLE, number))
+        return Snapshot(number, tuple(sorted(rows, key=lambda row: (row["finished_at"], row[PARTITION]))))
+
+    def _shown(self, table: str, snapshot: Snapshot) -> list[str]:
         if table == RUNS_TABLE:
             return self._uris(table, snapshot.version)
         pinned = snapshot.pinned(table)
@@ -213,14 +226,20 @@ class Catalog:
 
 
 @dataclass(frozen=True)
-class _Snapshot:
+class Snapshot:
+    """A catalog version: its number, and its rows of ``runs`` as `Catalog.run` returns them, oldest first."""
+
     version: int
     rows: tuple[dict[str, Any], ...]
 
     def pinned(self, table: str) -> int:
+        """Return which version of its own a table has in it; 0 is empty."""
+        if table == RUNS_TABLE:
+            return self.version
         return max((int(row["table_versions"].get(table, 0)) for row in self.rows), default=0)
 
     def finished(self) -> set[str]:
+        """Return the ids of the runs whose files it shows."""
         return {row[PARTITION] for row in self.rows if row["status"] == FINISHED}
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
@@ -19,7 +18,8 @@ from ..schemas.samples import BadSample, Sample
 from ..schemas.tables import PARTITION
 from .corpora import open_corpus
 from .dataset import corpus_of
-from .kept_captions import COLUMNS, caption_files, draw_caption, kept_groups
+from .kept_captions import COLUMNS, caption_files, draw_caption, kept_groups, kept_rows
+from .parts import parts_of
 from .store import Catalog
 
 
@@ -64,7 +64,7 @@ class TripletStream:
 
     Args:
         uri: the catalog.
-        version: catalog version; None pins the newest.
+        version: catalog version or tag; None pins the newest.
         run_id: filter run; None takes the newest finished one in the version.
         seed, epoch: what the captions are drawn by.
         shard: (rank, number of ranks).
@@ -80,7 +80,7 @@ class TripletStream:
     def __init__(
         self,
         uri: str,
-        version: int | None = None,
+        version: int | str | None = None,
         run_id: str | None = None,
         seed: int = 0,
         epoch: int = 0,
@@ -90,7 +90,7 @@ class TripletStream:
         if not 0 <= rank < ranks:
             raise ValueError(f"rank {rank} of {ranks} ranks: it counts from 0 to {ranks - 1}")
         catalog = Catalog.open(uri)
-        self.version = catalog.version() if version is None else version
+        self.version = catalog.resolve(version)
         self.run = catalog.newest_run("filter", self.version, run_id)
         self.run_id: str = self.run[PARTITION]
         self.seed, self.epoch = seed, epoch
@@ -109,7 +109,7 @@ class TripletStream:
             CatalogError: a file of the catalog is missing or damaged.
         """
         for file in self._share():
-            yield from self._drawn(file)
+            yield from self._drawn(kept_groups(file))
 
     def samples(self, corpus: CorpusConfig | None = None) -> Iterator[tuple[Sample, Triplet]]:
         """Yield each triplet with its image, in the order of the corpus; in memory are a shard's triplets.
@@ -124,15 +124,15 @@ class TripletStream:
             CatalogError: a shard or an image is gone, or no image of a shard can be read.
         """
         reader = open_corpus(corpus or corpus_of(self.run))
-        files = {PurePosixPath(file).stem: file for file in self._share()}
+        parts = parts_of(self._share())
         for shard in reader.shards():
-            if shard.shard_id in files:
-                file = files.pop(shard.shard_id)
-                wanted = {triplet.key: triplet for triplet in self._drawn(file)}
+            if shard.shard_id in parts:
+                rows = kept_rows(parts.pop(shard.shard_id))
+                wanted = {triplet.key: triplet for triplet in self._drawn([rows])}
                 yield from _joined(reader.read(shard), wanted, shard.shard_id)
-        if files:
+        if parts:
             raise CatalogError(
-                f"corpus {reader.uri!r} has no shard {min(files)!r}, which run {self.run_id!r} filtered: "
+                f"corpus {reader.uri!r} has no shard {min(parts)!r}, which run {self.run_id!r} filtered: "
                 "name where the corpus lies now, with the same shard size"
             )
 
@@ -140,8 +140,8 @@ class TripletStream:
         worker, workers = _loader_worker()
         return self._files[worker::workers]
 
-    def _drawn(self, file: str) -> Iterator[Triplet]:
-        rows = (triplet for group in kept_groups(file) for triplet in triplets_of(group))
+    def _drawn(self, groups: Iterable[pa.Table]) -> Iterator[Triplet]:
+        rows = (triplet for group in groups for triplet in triplets_of(group))
         for image_id, found in groupby(rows, attrgetter("image_id")):
             by_index = {triplet.caption_index: triplet for triplet in found}
             yield by_index[draw_caption(list(by_index), image_id, self.seed, self.epoch)]

@@ -2,6 +2,9 @@
 
 Every table is partitioned by ``run_id``, which therefore stands in the path of a file and not inside it
 (:data:`PARTITION`). Lengths are pixels of the image as displayed (EXIF rotation applied), times are UTC.
+
+A schema only ever gains nullable columns, at its end, with a new ``SCHEMA_VERSION``: files of earlier
+versions stay as they are and read as null there. Version 2 added ``masks.entropy`` and ``images.annotator``.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 PARTITION = "run_id"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _ID = [
     pa.field("image_id", pa.string(), nullable=False),
@@ -27,10 +30,11 @@ IMAGES = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),  # of the image file's bytes
-        # labelled | no_vocabulary | duplicate_image | too_small
+        # labelled | no_vocabulary | duplicate_image | too_small | reviewed
         pa.field("status", pa.string(), nullable=False),
         pa.field("vocabulary", pa.list_(pa.string()), nullable=False),  # without the background
         pa.field("masks", pa.int32(), nullable=False),
+        pa.field("annotator", pa.string()),  # who reviewed it, where that is known
     ]
 )
 
@@ -90,6 +94,8 @@ MASKS = pa.schema(
         pa.field("area_fraction", pa.float32(), nullable=False),  # of the image, (0, 1]
         pa.field("components", pa.int32(), nullable=False),  # 8-connected
         pa.field("score", pa.float32(), nullable=False),  # mean pixel confidence, [0, 1]
+        # mean binary entropy of the pixels' confidences, bits in [0, 1]; null where people drew the mask
+        pa.field("entropy", pa.float32()),
     ]
 )
 
@@ -101,7 +107,7 @@ ERRORS = pa.schema(
         pa.field("shard_id", pa.string(), nullable=False),
         pa.field("key", pa.string()),
         pa.field("image_id", pa.string()),
-        pa.field("reason", pa.string(), nullable=False),  # schemas.errors.ErrorReason
+        pa.field("reason", pa.string(), nullable=False),  # ErrorReason, of a review ReviewReason
         pa.field("detail", pa.string(), nullable=False),
     ]
 )
@@ -109,7 +115,7 @@ ERRORS = pa.schema(
 # One row per run; a catalog version is a version of this table.
 RUNS = pa.schema(
     [
-        pa.field("kind", pa.string(), nullable=False),  # filter | label | train | evaluate
+        pa.field("kind", pa.string(), nullable=False),  # filter | label | review | train | evaluate
         pa.field("status", pa.string(), nullable=False),  # finished | failed
         pa.field("reason", pa.string()),  # why it failed
         pa.field("corpus", pa.string()),
@@ -118,7 +124,7 @@ RUNS = pa.schema(
         pa.field("corpus_fingerprint", pa.string()),
         pa.field(
             "parent_run_id", pa.string()
-        ),  # the filter run of a label run, the label run of a student ...
+        ),  # the filter run of a label run, the label run of a review or student ...
         pa.field("config", pa.string(), nullable=False),  # JSON
         pa.field("config_hash", pa.string(), nullable=False),
         pa.field("weights", pa.string(), nullable=False),  # JSON: what -> sha256

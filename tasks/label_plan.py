@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..catalogs.corpora import corpus_fingerprint, open_corpus
+from ..catalogs.parts import Part, parts_of
 from ..catalogs.store import Catalog
 from ..schemas.config import CorpusConfig, LabelConfig, PoolConfig, SegmenterConfig
 from ..schemas.vocabulary import Vocabulary, load_vocabulary
@@ -49,7 +49,7 @@ class _Words:
     hash: str
     vocabulary: Vocabulary | None = None
     filter_run: str | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Part] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -100,4 +100,4 @@ def _from_captions(corpus: CorpusConfig, catalog: Catalog, config: LabelConfig, 
     run = filter_run(corpus, catalog.uri, filter_config, progress=progress)
     files = catalog.run_files("captions", run.run_id)
     counts = {name: run.counts[name] for name in ("captions", "captions_kept")}
-    return _Words(run.run_id, None, run.run_id, {PurePosixPath(uri).stem: uri for uri in files}, counts)
+    return _Words(run.run_id, None, run.run_id, parts_of(files), counts)

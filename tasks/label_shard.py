@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-import fsspec
-import pyarrow.parquet as pq
-
 from ..catalogs.corpora import CorpusReader
 from ..catalogs.files import FileAdd
 from ..catalogs.images import decode_image
+from ..catalogs.parts import Part, read_part
 from ..schemas.config import LabelConfig, SegmenterConfig
 from ..schemas.errors import CaptionReason, ErrorReason, SampleError
 from ..schemas.samples import BadSample, Sample, Shard, image_id
@@ -37,13 +35,13 @@ class LabelItem:
     """One shard.
 
     Args:
-        captions: the file of its caption rows, where captions are the vocabulary.
+        captions: where its caption rows lie, where captions are the vocabulary.
         rewrite_errors: a driver died after it had committed the shard's ``errors`` and before its ``images``,
             so that file must be replaced even where there is no error this time.
     """
 
     shard: Shard
-    captions: str | None = None
+    captions: Part | None = None
     rewrite_errors: bool = False
 
 
@@ -188,10 +186,9 @@ class ImageWords:
     without: Mapping[str, str] = field(default_factory=dict)
 
 
-def image_words(uri: str) -> ImageWords:
-    """Read a ``captions`` file."""
-    with fsspec.open(uri, "rb") as file:
-        table = pq.read_table(file, columns=["image_id", "caption_index", "keep", "reason", "entities"])
+def image_words(part: Part) -> ImageWords:
+    """Read a shard's rows of ``captions``."""
+    table = read_part("captions", part, ["image_id", "caption_index", "keep", "reason", "entities"])
     names: dict[str, dict[str, None]] = {}
     without: dict[str, str] = {}
     for row in sorted(table.to_pylist(), key=lambda row: row["caption_index"]):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from maskmill.catalogs.dataset import MaskDataset, MaskRecord, MaskStream
 from maskmill.catalogs.files import write_rows
+from maskmill.catalogs.maintenance import compact, tag
 from maskmill.catalogs.rle import encode_mask
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import CorpusConfig
@@ -237,3 +238,13 @@ def test_reading_needs_no_torch() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) is False
+
+
+def test_a_compacted_run_and_a_tag_give_the_same_records(labelled: Catalog) -> None:
+    before = list(MaskStream(labelled.uri))
+    tag(labelled.uri, "before")
+    assert compact(labelled.uri).version == 2
+    assert len(labelled.files("images")) == 1
+    assert list(MaskStream(labelled.uri)) == list(MaskStream(labelled.uri, "before")) == before
+    assert MaskStream(labelled.uri).classes == ("background", "cat", "dog")
+    assert (MaskStream(labelled.uri).version, MaskStream(labelled.uri, "before").version) == (2, 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from pycocotools import mask as coco_mask
 from scipy import ndimage
 
 from maskmill.catalogs import rle
-from maskmill.catalogs.rle import decode_mask, encode_mask, mask_rows
+from maskmill.catalogs.rle import decode_mask, decode_runs, encode_mask, mask_rows, pixel_entropy
 from maskmill.schemas.errors import CatalogError
 from maskmill.schemas.labelmap import IGNORE, LabelMap
 
@@ -78,6 +80,7 @@ def test_each_label_is_measured() -> None:
         "area": 10,
         "area_fraction": pytest.approx(10 / 48),
         "components": 2,
+        "entropy": pytest.approx(np.mean([_binary_entropy(float(p)) for p in scores[labels == 2]])),
     }
     assert dog["score"] == pytest.approx(scores[labels == 2].astype(float).mean())
     assert dog["rle"] == encode_mask(labels == 2)
@@ -97,6 +100,76 @@ def test_rows_agree_with_the_masks_of_the_labels(labels: NDArray[np.uint16], min
         reference = {"size": list(mask.shape), "counts": row["rle"]}
         assert box == coco_mask.toBbox(reference).astype(int).tolist()
         assert row["area"] == coco_mask.area(reference) == areas[row["label"]]
+
+
+@given(st.data())
+def test_statistics_agree_with_a_slow_loop_over_pixels(data: st.DataObject) -> None:
+    shape = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
+    labels = data.draw(hnp.arrays(np.uint16, shape, elements=st.sampled_from([0, 1, 2, IGNORE])))
+    scores = data.draw(hnp.arrays(np.float16, shape, elements=st.floats(0, 1, width=16)))
+    rows = mask_rows(LabelMap(labels, scores, NAMES), min_area=1)
+    assert len(rows) == len(set(labels.ravel().tolist()) - {0, IGNORE})
+    for row in rows:
+        pixels = {(y, x) for y, x in np.ndindex(shape) if labels[y, x] == NAMES.index(row["label"])}
+        ys, xs = [y for y, _ in pixels], [x for _, x in pixels]
+        box = (min(xs), min(ys), max(xs) - min(xs) + 1, max(ys) - min(ys) + 1)
+        assert (row["bbox_x"], row["bbox_y"], row["bbox_w"], row["bbox_h"]) == box
+        assert row["area"] == len(pixels)
+        assert row["area_fraction"] == pytest.approx(len(pixels) / (shape[0] * shape[1]))
+        assert row["components"] == _components(pixels)
+        shares = [float(scores[place]) for place in pixels]
+        assert row["score"] == pytest.approx(sum(shares) / len(shares), abs=1e-6)
+        assert row["entropy"] == pytest.approx(sum(map(_binary_entropy, shares)) / len(shares), abs=1e-6)
+
+
+def _binary_entropy(p: float) -> float:
+    return -sum(q * math.log2(q) for q in (p, 1 - p) if q > 0)
+
+
+def _components(pixels: set[tuple[int, int]]) -> int:
+    left, count = set(pixels), 0
+    while left:
+        count, edge = count + 1, [left.pop()]
+        while edge:
+            y, x = edge.pop()
+            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= near
+            edge += near
+    return count
+
+
+@pytest.mark.parametrize(("score", "bits"), [(0.0, 0.0), (0.5, 1.0), (0.75, 0.811278), (1.0, 0.0)])
+def test_entropy_is_in_bits(score: float, bits: float) -> None:
+    (row,) = mask_rows(_map(np.ones((3, 4), np.uint16), score), min_area=1)
+    assert row["entropy"] == pytest.approx(bits, abs=1e-5)
+
+
+def test_a_confidence_beyond_the_range_counts_as_its_end() -> None:
+    beyond = np.array([-0.5, -np.inf, 1.5, np.inf], np.float16)
+    assert pixel_entropy(beyond).tolist() == [0, 0, 0, 0]
+    assert np.isnan(pixel_entropy(np.array([np.nan], np.float16))).all()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools on numpy 2
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.integers(1, 9))
+def test_foreign_encodings_are_read_as_pycocotools_reads_them(runs: list[int], height: int) -> None:
+    """Also where they are not canonical, with runs of no length; then both write the same canonical bytes."""
+    runs.append(-sum(runs) % height or height)
+    width = sum(runs) // height
+    foreign = coco_mask.frPyObjects({"size": [height, width], "counts": runs}, height, width)
+    theirs = coco_mask.decode(foreign)
+    ours = decode_mask(foreign["counts"], height, width)
+    assert np.array_equal(ours, theirs.astype(bool))
+    assert np.array_equal(decode_runs(np.array(runs), height, width), ours)
+    canonical = coco_mask.encode(np.asfortranarray(theirs))["counts"]
+    assert encode_mask(ours) == canonical
+    assert encode_mask(decode_mask(canonical, height, width)) == canonical
+
+
+@pytest.mark.parametrize("runs", [[3, 4], [13], [14, -2], [12, 2, -2]])
+def test_runs_that_do_not_fill_a_mask_are_refused(runs: list[int]) -> None:
+    with pytest.raises(CatalogError, match="do not fill 3 x 4"):
+        decode_runs(np.array(runs), 3, 4)
 
 
 def test_ids_with_one_name_are_one_label() -> None:

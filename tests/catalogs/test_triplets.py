@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskmill.catalogs.files import write_rows
+from maskmill.catalogs.maintenance import compact
 from maskmill.catalogs.store import Catalog
 from maskmill.catalogs.triplets import Mention, Triplet, TripletStream, masked
 from maskmill.schemas.config import CorpusConfig
@@ -252,3 +253,12 @@ def test_mentions_that_overlap_become_one_mask() -> None:
     spans = (Mention(0, 11, "clock"), Mention(6, 11, "clock"), Mention(15, 20, "clock"))
     triplet = Triplet("0" * 32, "k", "s", 0, "alarm clock or clock", ("clock",), spans)
     assert masked(triplet, "clock", "_") == "_ or _"
+
+
+def test_a_compacted_run_gives_the_same_triplets(with_corpus: tuple[Catalog, Path]) -> None:
+    catalog, _ = with_corpus
+    before, pairs = list(TripletStream(catalog.uri)), list(TripletStream(catalog.uri).samples())
+    compact(catalog.uri)
+    assert len(catalog.files("captions")) == 1
+    assert list(TripletStream(catalog.uri)) == before
+    assert list(TripletStream(catalog.uri).samples()) == pairs

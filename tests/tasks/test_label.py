@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from maskmill.catalogs.maintenance import compact
 from maskmill.catalogs.query import query
 from maskmill.catalogs.rle import decode_mask
 from maskmill.catalogs.store import Catalog
@@ -26,6 +27,7 @@ from maskmill.schemas.config import CorpusConfig, FilterConfig, LabelConfig, Poo
 from maskmill.schemas.errors import ConfigError, CorpusError, StageError
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
+from maskmill.tasks.caption_filter import filter_run
 from maskmill.tasks.label import label_run
 from maskmill.tasks.pool import WorkerFault
 
@@ -418,3 +420,27 @@ def _label_and_die(folder: str, catalog: str, shards: str) -> None:
 if __name__ == "__main__":
     print(json.dumps(sys.argv))
     _label_and_die(*sys.argv[1:])
+
+
+def test_captions_of_a_compacted_filter_run_are_the_same_vocabulary(tmp_path: Path, catalog: str) -> None:
+    folder = tmp_path / "several"
+    folder.mkdir()
+    for shard, text in enumerate(["a dog", "a cat", "nothing", "dog and cat"]):
+        write_tar(folder / f"{shard}.tar", {f"k{shard}": (png(BLUE), text)})
+    words = tmp_path / "words.txt"
+    words.write_text("cat\ndog\n")
+    entities = FilterConfig(entities=str(words), drop_duplicates=False)
+    corpus = CorpusConfig(uri=str(folder))
+    filtered = filter_run(corpus, catalog, entities)
+    compact(catalog, filtered.run_id)
+    assert len(Catalog.open(catalog).files("captions")) == 1
+    settings = config(vocabulary="captions", filter=entities)
+    label_run(corpus, catalog, settings, segmenter_factory=ColourSegmenter)
+    assert rows(catalog, "SELECT key, vocabulary FROM images ORDER BY key") == [
+        {"key": "k0", "vocabulary": ["dog"]},
+        {"key": "k1", "vocabulary": ["cat"]},
+        {"key": "k2", "vocabulary": []},
+        {"key": "k3", "vocabulary": ["dog", "cat"]},
+    ]
+    compact(catalog)
+    assert label_run(corpus, catalog, settings, segmenter_factory=ColourSegmenter).resumed

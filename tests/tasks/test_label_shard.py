@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from maskmill.catalogs.files import write_rows
+from maskmill.catalogs.parts import Part
 from maskmill.schemas.errors import ErrorReason
 from maskmill.schemas.samples import BadSample, Sample, image_id
 from maskmill.tasks.label_rows import DecodedImage
@@ -60,7 +61,7 @@ def test_an_image_gets_the_entities_of_its_kept_captions_in_order(tmp_path: Path
         caption_row("d", 0, "kept", "cat", "dog", "tree"),
     ]
     add = write_rows(str(tmp_path), "captions", "f", "0", rows)
-    found = image_words(str(tmp_path / "captions" / add.path)).vocabularies
+    found = image_words(Part(str(tmp_path / "captions" / add.path), "0")).vocabularies
     assert set(found) == {image_id("c", "a"), image_id("c", "d")}
     assert found[image_id("c", "a")].names == ("background", "cat", "dog", "tree")
     assert found[image_id("c", "a")] is found[image_id("c", "d")]
@@ -76,6 +77,6 @@ def test_an_image_without_a_kept_caption_has_a_status_that_says_why(tmp_path: Pa
         caption_row("named", 1, "kept", "cat"),
     ]
     add = write_rows(str(tmp_path), "captions", "f", "0", rows)
-    words = image_words(str(tmp_path / "captions" / add.path))
+    words = image_words(Part(str(tmp_path / "captions" / add.path), "0"))
     expected = {"repeated": "duplicate_image", "small": "too_small", "mute": "no_vocabulary"}
     assert words.without == {image_id("c", key): status for key, status in expected.items()}
