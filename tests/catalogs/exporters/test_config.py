@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from maskmill.catalogs.exporters import ExportConfig
+from maskmill.schemas.config import CorpusConfig
+
+
+def test_where_the_images_lie_does_not_make_another_export() -> None:
+    one = ExportConfig(version=3, run_id="label-1", corpus=CorpusConfig(uri="a"))
+    assert one.identity() == ExportConfig().identity()
+    assert one.identity() != ExportConfig(min_score=0.5).identity()
+
+
+def test_nothing_is_held_out_unless_a_share_is_given() -> None:
+    assert ExportConfig().splits == ("train",)
+    assert ExportConfig(val_share=0.1).splits == ("train", "val")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"image_suffix": ".jpg"}, "image_suffix is for images = none"),
+        ({"components": True, "format": "hf"}, "components are for coco and coco-panoptic, not for hf"),
+        ({"format": "xml"}, "Input should be 'coco'"),
+        ({"val_share": 1.0}, "less than 1"),
+        ({"min_scores": 0.5}, "Extra inputs are not permitted"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused(fields: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        ExportConfig.model_validate(fields)
