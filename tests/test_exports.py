@@ -42,9 +42,10 @@ def test_a_package_has_the_names_that_it_exports(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "promised"),
     [
-        ("maskmill", {"__version__"}),
+        ("maskmill", {"__version__", "connect"}),
         ("maskmill.catalogs", {"Catalog", "MaskDataset", "MaskStream", "connect", "open_corpus", "query"}),
         ("maskmill.catalogs", {"Mention", "PartnerIndex", "Triplet", "TripletStream", "masked"}),
+        ("maskmill.catalogs.exporters", {"export", "ExportConfig", "ExportSummary"}),
         ("maskmill.catalogs.corpora", {"CorpusReader", "corpus_fingerprint", "open_corpus"}),
         ("maskmill.models.objectness", {"Objectness", "load_objectness"}),
         ("maskmill.models.segmenters", {"Segmenter", "create_segmenter", "register", "registered"}),

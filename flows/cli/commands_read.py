@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from .app import app
-from .options import OutputOptions
+from .options import OutputOptions, Version, version_or_tag
 from .output import reporting
 
 
@@ -25,14 +25,14 @@ def sql(
     catalog: str,
     statement: str,
     *,
-    version: Annotated[int | None, Parameter(help="Catalog version; default: the newest.")] = None,
+    version: Version = None,
     format: Annotated[Literal["table", "json", "csv"], Parameter(help="How rows are printed.")] = "table",
 ) -> None:
     """Answer one SELECT over the tables and views of CATALOG with DuckDB, read-only."""
     from ...catalogs.formatting import format_table
     from ...catalogs.query import query
 
-    print(format_table(query(catalog, statement, version), format))
+    print(format_table(query(catalog, statement, version_or_tag(version)), format))
 
 
 @app.command(

@@ -10,6 +10,12 @@ from cyclopts import Parameter
 from ...schemas.config import CorpusConfig, load_config
 
 Flag = Parameter(negative="")
+Version = Annotated[str | None, Parameter(help="Catalog version or tag; default: the newest.")]
+
+
+def version_or_tag(given: str | None) -> int | str | None:
+    """Return a version as a number, a tag as it is."""
+    return int(given) if given is not None and given.isdecimal() else given
 
 
 @Parameter(name="*")

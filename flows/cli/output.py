@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,3 +81,21 @@ def _shown(key: str, value: Any) -> str:
     if key.endswith("miou"):
         return f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) and key != "version" else str(value)
+
+
+def print_found(fields: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Print what a look at a catalog found: its fields, then one table line for each row."""
+    if as_json:
+        print(json.dumps({**fields, "rows": list(rows)}, default=str))
+        return
+    import pyarrow as pa
+
+    from ...catalogs.formatting import format_table
+
+    told = {name: value for name, value in fields.items() if value not in (None, [], ())}
+    width = max((len(name) for name in told), default=0)
+    for name, value in told.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        print(f"{name.replace('_', ' '):<{width}}  {shown}")
+    if rows:
+        print(format_table(pa.Table.from_pylist([dict(row) for row in rows]), "table"))

@@ -48,7 +48,7 @@ def demo_configs(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
 
 
 def test_every_command_is_there() -> None:
-    expected = "demo demo-corpus doctor evaluate filter label report segmenters sql train"
+    expected = "catalog demo demo-corpus doctor evaluate export filter label report review segmenters sql train"
     assert " ".join(COMMANDS) == expected
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from maskmill.flows.cli import commands_read, commands_run  # noqa: F401  (importing registers the commands)
+from maskmill.flows.cli import commands_catalog, commands_read, commands_run  # noqa: F401  (importing registers the commands)
 from maskmill.flows.cli.app import run
 
 SUPPORT = Path(__file__).parent
