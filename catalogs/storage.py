@@ -14,9 +14,11 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from ..schemas.errors import MaskmillError
+from ..schemas.errors import CatalogError, MaskmillError
 
 _LONGEST = 400
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f]")
+_SCHEMES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
 _DECORATION = re.compile("\x1b\\[[0-9;]*m|↳")  # colours and arrows in the errors of deltalake
 _PACKAGES = {"s3": "maskmill[s3]", "s3a": "maskmill[s3]", "gs": "maskmill[gcs]", "gcs": "maskmill[gcs]"}
 
@@ -44,6 +46,26 @@ def is_local(fs: fsspec.AbstractFileSystem) -> bool:
 def full_uri(fs: fsspec.AbstractFileSystem, path: str) -> str:
     """Return what other processes can open: an absolute local path, or scheme and path."""
     return path if is_local(fs) else str(fs.unstrip_protocol(path))
+
+
+def catalog_uri(uri: str) -> str:
+    """Return a catalog's URI in the form in which every process understands it.
+
+    Raises:
+        CatalogError: it is neither a local folder nor on an object store that Delta tables can live on, or
+            the library for Delta tables would take its path for another.
+    """
+    if "://" in uri and not uri.startswith(("file://", *_SCHEMES)):
+        known = ", ".join(_SCHEMES)
+        raise CatalogError(f"a catalog cannot lie at {uri!r}: give a local folder or one of {known}")
+    with reported_as(CatalogError, f"cannot open catalog {uri!r}"):
+        fs, path = locate(uri)
+        full = str(Path(path).resolve()) if is_local(fs) else full_uri(fs, path).rstrip("/")
+    if _MISREAD.search(full):
+        raise CatalogError(
+            f"a catalog cannot lie at {full!r}: choose a path without \\, %xx or control characters"
+        )
+    return full
 
 
 def join(uri: str, *parts: str) -> str:

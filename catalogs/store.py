@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Self
 
 from ..schemas.errors import CatalogError
@@ -22,14 +21,12 @@ from ..schemas.tables import PARTITION, SCHEMA_VERSION, TABLES
 from .delta import FileTable
 from .evolution import widen
 from .files import FileAdd, read_files, run_of, write_rows
-from .storage import full_uri, is_local, join, locate, reported_as
+from .storage import catalog_uri, join, locate, reported_as
 from .tags import resolved
 
 FINISHED = "finished"
 RUNS_TABLE = "runs"
 _JSON_COLUMNS = ("config", "weights", "libraries", "counts", "table_versions")
-_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f]")
-_SCHEMES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
 
 
 class Catalog:
@@ -241,23 +238,3 @@ class Snapshot:
     def finished(self) -> set[str]:
         """Return the ids of the runs whose files it shows."""
         return {row[PARTITION] for row in self.rows if row["status"] == FINISHED}
-
-
-def catalog_uri(uri: str) -> str:
-    """Return a catalog's URI in the form in which every process understands it.
-
-    Raises:
-        CatalogError: it is neither a local folder nor on an object store that Delta tables can live on, or
-            the library for Delta tables would take its path for another.
-    """
-    if "://" in uri and not uri.startswith(("file://", *_SCHEMES)):
-        known = ", ".join(_SCHEMES)
-        raise CatalogError(f"a catalog cannot lie at {uri!r}: give a local folder or one of {known}")
-    with reported_as(CatalogError, f"cannot open catalog {uri!r}"):
-        fs, path = locate(uri)
-        full = str(Path(path).resolve()) if is_local(fs) else full_uri(fs, path).rstrip("/")
-    if _MISREAD.search(full):
-        raise CatalogError(
-            f"a catalog cannot lie at {full!r}: choose a path without \\, %xx or control characters"
-        )
-    return full

@@ -10,7 +10,8 @@ import pytest
 
 from maskmill.catalogs import store
 from maskmill.catalogs.files import FileAdd, read_files
-from maskmill.catalogs.store import Catalog, catalog_uri
+from maskmill.catalogs.storage import catalog_uri
+from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CatalogError
 
 Write = Callable[..., FileAdd]

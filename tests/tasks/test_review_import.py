@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,11 +31,18 @@ OTHER = load_vocabulary("demo").names[2]  # a label that the segmenter was asked
 BOX = [[4.0, 4.0, 20.0, 4.0, 20.0, 12.0, 4.0, 12.0]]
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with one label run of six images in two shards, each with a mask; not to be changed."""
+    folder = tmp_path_factory.mktemp("original")
+    label_corpus(write_corpus(folder / "corpus", 6), folder / "catalog")
+    return folder / "catalog"
+
+
 @pytest.fixture
-def labelled(tmp_path: Path) -> str:
-    """A catalog with one label run of six images in two shards, each with a mask."""
-    label_corpus(write_corpus(tmp_path / "corpus", 6), tmp_path / "catalog")
-    return str(tmp_path / "catalog")
+def labelled(original: Path, tmp_path: Path) -> str:
+    """A copy of it."""
+    return str(shutil.copytree(original, tmp_path / "catalog"))
 
 
 def exported(catalog: str) -> Body:
