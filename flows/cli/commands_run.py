@@ -135,6 +135,8 @@ def label(
         summary.add(catalog=catalog, version=result.version, run_id=result.run_id, **result.counts)
         if result.resumed:
             summary.notes.append("This run was finished before; nothing was labelled again.")
+        if result.counts.get("captions_kept", 1) == 0:
+            summary.notes.append("No caption names an entity, so no image was labelled: give a --vocabulary.")
 
 
 @app.command(

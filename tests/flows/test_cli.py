@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from command_line import environment, invoke, spawn
 from fake_segmenter import FAKE
+from PIL import Image
 
 from maskmill.catalogs.demo import DemoCorpus
 from maskmill.catalogs.query import query
@@ -370,3 +371,14 @@ def test_a_server_that_does_not_start_is_one_line_with_a_remedy(
     assert "PREFECT_HOME" in ran.err
     assert "PREFECT_API_URL" in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_labelling_images_that_no_caption_describes_says_what_to_do(tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    command = ["label", str(folder), "--catalog", str(tmp_path / "catalog"), "--segmenter", FAKE]
+    ran = invoke(capsys, *command, "--entities", "demo", "--backend", "inline")
+    assert ran.code == 0
+    assert "--vocabulary" in ran.out
