@@ -24,7 +24,8 @@ from maskmill.catalogs.demo import KNOWN, read_ground_truth, write_demo_corpus
 from maskmill.catalogs.images import decode_image
 from maskmill.models.metrics import ConfusionMatrix
 from maskmill.models.segmenters import Segmenter, create_segmenter
-from maskmill.schemas.config import DEMO_SEGMENTER, ClipDiyConfig, CorpusConfig, SegmenterConfig
+from maskmill.models.segmenters.clip_diy import ClipDiyOptions
+from maskmill.schemas.config import DEMO_SEGMENTER, CorpusConfig, SegmenterConfig
 from maskmill.schemas.samples import Sample
 from maskmill.schemas.vocabulary import load_vocabulary
 
@@ -40,10 +41,10 @@ class Scene:
 
 def variants() -> dict[str, SegmenterConfig]:
     """Return the rows of the table; one scale is the coarsest, as in the paper."""
-    coarsest = ClipDiyConfig(patch_sizes=ClipDiyConfig().patch_sizes[:1])
+    coarsest = {"patch_sizes": ClipDiyOptions().patch_sizes[:1]}
     return {
         "full": DEMO_SEGMENTER,
-        "one scale": DEMO_SEGMENTER.model_copy(update={"clip_diy": coarsest}),
+        "one scale": DEMO_SEGMENTER.model_copy(update={"options": coarsest}),
         "without objectness": DEMO_SEGMENTER.model_copy(update={"objectness": "none"}),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -21,32 +22,19 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ClipDiyConfig(Frozen):
-    """CLIP-DIY as in the paper (Sec. 3 and 4.1)."""
-
-    mode: Literal["paper"] = "paper"
-    short_side: int = Field(448, ge=1, description="images are resized to this short side, in pixels")
-    patch_sizes: tuple[int, ...] = Field(
-        (256, 128, 64), min_length=1, description="P of Eq. 1, one per scale"
-    )
-    crop_batch: int = Field(256, ge=1, description="crops per forward pass")
-    confidence_scale: float = Field(
-        40.0, gt=0, description="logit scale of the softmax that gives scores; never changes a label"
-    )
-
-
 class SegmenterConfig(Frozen):
     """Which segmenter, on which weights.
 
     ``clip`` is ``demo``, an open_clip pair ``MODEL:PRETRAINED`` or a folder with ``open_clip_config.json``.
     ``objectness`` is ``none``, ``demo``, a trained FOUND head (``.safetensors``, ``.pt``) or ``bkg:BACKBONE``
-    for training-free FOUND-bkg on a timm backbone, or on CLIP's own (``bkg:clip``).
+    for training-free FOUND-bkg on a timm backbone, or on CLIP's own (``bkg:clip``). A segmenter that needs
+    neither leaves them alone; ``options`` are its own, ``maskmill segmenters NAME`` lists them.
     """
 
     id: str = "clip-diy"
     clip: str = "ViT-B-32:laion2b_s34b_b79k"
     objectness: str = "bkg:vit_small_patch8_224.dino"
-    clip_diy: ClipDiyConfig = ClipDiyConfig()
+    options: dict[str, Any] = Field({}, description="of the segmenter itself: mode, sizes ...")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0 ...")
 
 
@@ -242,16 +230,27 @@ def load_config(kind: type[ModelT], path: str | Path | None, overrides: dict[str
     for dotted, value in overrides.items():
         if value is not None:
             _set(body, dotted.split("."), value)
+    return validated(kind, body)
+
+
+def validated(kind: type[ModelT], body: Mapping[str, Any], prefix: str = "") -> ModelT:
+    """Build a configuration from its fields, those of ``prefix`` in a larger one.
+
+    Raises:
+        ConfigError: a field does not fit; the text names it, below ``prefix``.
+    """
     try:
         return kind.model_validate(body)
     except ValidationError as err:
-        lines = (_complaint(kind, fault["loc"], fault["type"], fault["msg"]) for fault in err.errors())
+        lines = (_complaint(kind, f["loc"], f["type"], f["msg"], prefix) for f in err.errors())
         raise ConfigError("configuration does not fit: " + "; ".join(lines)) from err
 
 
-def _complaint(kind: type[BaseModel], place: tuple[int | str, ...], fault: str, text: str) -> str:
+def _complaint(
+    kind: type[BaseModel], place: tuple[int | str, ...], fault: str, text: str, prefix: str
+) -> str:
     """Say what is wrong with a field; for one that is not there, what there is."""
-    where = ".".join(map(str, place)) or kind.__name__
+    where = ".".join(filter(None, (prefix, *map(str, place)))) or kind.__name__
     if fault != "extra_forbidden":
         return f"{where}: {text}"
     fields = kind.model_fields

@@ -19,6 +19,8 @@ class LabelMap:
         labels: (H, W) uint16; 0 is background, 65535 is ignore, any other id indexes ``names``.
         scores: (H, W) float16 in [0, 1], the confidence of each pixel's label.
         names: the names that the ids stand for; ``names[0]`` is the background.
+        label_kind: what the names are: ``vocabulary``, the words that were asked for, or ``free_text``, words
+            of the segmenter's own.
 
     Raises:
         ValueError: shapes, dtypes or ids do not fit together.
@@ -27,6 +29,7 @@ class LabelMap:
     labels: NDArray[np.uint16]
     scores: NDArray[np.float16]
     names: tuple[str, ...]
+    label_kind: str = "vocabulary"
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2 or self.labels.shape != self.scores.shape:

@@ -22,7 +22,7 @@ from .pool import PoolEvent, run_pool
 from .progress import SILENT, Progress
 from .runs import RunEnd, RunHead, RunSummary, default_run_id, results_hash, run_row
 from .scores import EvaluationSummary, ProtocolScore, measures, summary_of
-from .segmenting import segmenter_weights
+from .segmenting import prepare_segmenter
 
 __all__ = ["EvaluationSubject", "EvaluationSummary", "ProtocolScore", "evaluate_run", "plan_evaluation"]
 
@@ -91,7 +91,7 @@ def plan_evaluation(
     """
     images, truth = open_ground_truth(corpus, config.ground_truth)
     judge = Judge(load_vocabulary(config.vocabulary), truth.names(), config.restrict_to_captions)
-    weights = _weights(subject)
+    subject, weights = _prepared(subject)
     reader = open_corpus(images)
     shards = tuple(reader.shards())
     what = results_hash(subject) if isinstance(subject, SegmenterConfig) else "student"
@@ -106,12 +106,12 @@ def plan_evaluation(
     return EvaluationPlan(EvaluateJob(subject, reader, truth, judge, config), shards, config_hash, weights)
 
 
-def _weights(subject: EvaluationSubject) -> dict[str, str]:
+def _prepared(subject: EvaluationSubject) -> tuple[EvaluationSubject, dict[str, str]]:
     if isinstance(subject, SegmenterConfig):
-        return segmenter_weights(subject)
+        return prepare_segmenter(subject)
     from ..models.encoders.weights import file_sha256
 
-    return {"student": file_sha256(subject)}
+    return subject, {"student": file_sha256(subject)}
 
 
 def _judge_all(plan: EvaluationPlan, config: EvaluateConfig, progress: Progress) -> list[ShardScores]:

@@ -15,7 +15,7 @@ from .caption_filter import filter_run
 from .label_shard import LabelItem, LabelJob
 from .progress import Progress
 from .runs import RunHead, default_run_id, remembered, results_hash
-from .segmenting import default_segmenter, segmenter_weights
+from .segmenting import default_segmenter, prepare_segmenter
 
 if TYPE_CHECKING:  # at run time it would import torch into drivers that have nothing left to do
     from ..models.segmenters import Segmenter
@@ -67,7 +67,10 @@ def plan_label(
         ConfigError, WeightsError, CorpusError, StageError: see :func:`maskmill.tasks.label.label_run`.
     """
     named = None if config.vocabulary == CAPTIONS else load_vocabulary(config.vocabulary)
-    weights = {} if segmenter_factory else segmenter_weights(config.segmenter)
+    weights: dict[str, str] = {}
+    if segmenter_factory is None:
+        segmenter, weights = prepare_segmenter(config.segmenter)
+        config = config.model_copy(update={"segmenter": segmenter})
     reader = open_corpus(corpus)
     shards = reader.shards()
     catalog = Catalog.create_or_open(catalog_uri)

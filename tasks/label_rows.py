@@ -44,7 +44,7 @@ class ShardRows:
 
     def labelled(self, image: DecodedImage, vocabulary: Vocabulary, label_map: LabelMap) -> None:
         identity = self._identity(image.key)
-        origin = {"label_kind": "vocabulary", "segmenter": self.segmenter}
+        origin = {"label_kind": label_map.label_kind, "segmenter": self.segmenter}
         masks = [identity | origin | row for row in mask_rows(label_map, min_area=self.min_area)]
         self.masks += masks
         names = [name for name in vocabulary.names if name != "background"]

@@ -25,27 +25,21 @@ def default_segmenter(config: SegmenterConfig) -> Segmenter:
     return create_segmenter(config)
 
 
-def segmenter_weights(config: SegmenterConfig) -> dict[str, str]:
-    """Return what -> sha256 of the weight files that a configuration names, without loading any.
+def prepare_segmenter(config: SegmenterConfig) -> tuple[SegmenterConfig, dict[str, str]]:
+    """Check a configuration without loading a model.
 
-    Weights that only timm knows how to find (``bkg:BACKBONE``), and those of segmenters from elsewhere, are
-    left out; the segmenter reports them once it is loaded.
+    Returns:
+        The configuration with every option of its segmenter written out, and what -> sha256 of the weight
+        files that it names. Weights that only a library knows how to find, and those of segmenters without a
+        card, are left out; the segmenter reports them once it is loaded.
 
     Raises:
-        ConfigError: no such segmenter.
+        ConfigError: no such segmenter, or an option does not fit.
         WeightsError: a file is missing, damaged or cannot be fetched.
     """
-    from ..models.encoders.weights import pinned_sha256, resolve_clip
-    from ..models.objectness.heads import head_file
-    from ..models.segmenters import segmenter_factory
+    from ..models.segmenters import complete, segmenter_card
 
-    segmenter_factory(config.id)
-    if config.id != "clip-diy":
-        return {}
-    weights = {"clip": pinned_sha256(resolve_clip(config.clip).file)}
-    if config.objectness != "none" and not config.objectness.startswith("bkg:"):
-        weights["objectness"] = pinned_sha256(head_file(config.objectness)[0])
-    return weights
+    return complete(config), dict(segmenter_card(config.id).files(config))
 
 
 def segment(

@@ -50,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _keep_run_logs_off_the_console()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    from . import commands_catalog, commands_read, commands_run  # noqa: F401  (importing registers the commands)
+    from . import (  # noqa: F401  (importing registers the commands)
+        commands_catalog,
+        commands_read,
+        commands_run,
+        commands_segment,
+    )
 
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 

@@ -1,4 +1,4 @@
-"""Commands that read or inspect: sql, report, demo-corpus, segmenters, doctor."""
+"""Commands that read or inspect: sql, report, demo-corpus, doctor."""
 
 from __future__ import annotations
 
@@ -84,24 +84,6 @@ def demo_corpus(
         summary.notes.append(
             f"shards   {out / 'train'}\nheld out {out / 'val'}\ntruth    {out / 'ground_truth'}"
         )
-
-
-@app.command(
-    help_epilogue="""
-Examples:
-
-    maskmill segmenters
-    maskmill segmenters --json
-"""
-)
-def segmenters(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """List the registered segmenters."""
-    from json import dumps
-
-    from ...models.segmenters import registered
-
-    names = registered()
-    print(dumps(list(names)) if json else "\n".join(names))
 
 
 @app.command(

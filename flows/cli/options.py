@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from ...schemas.config import CorpusConfig, load_config
+from ...schemas.errors import ConfigError
 
 Flag = Parameter(negative="")
 Version = Annotated[str | None, Parameter(help="Catalog version or tag; default: the newest.")]
@@ -159,12 +161,15 @@ class SegmenterOptions:
         `none`, `demo`, a FOUND head (.safetensors, .pt), `bkg:clip` or `bkg:TIMM_BACKBONE`.
     device
         `auto`, `cpu`, `cuda`, `cuda:1` ...
+    option
+        NAME=VALUE of the segmenter itself, once for each; `maskmill segmenters NAME` lists them.
     """
 
     segmenter: str | None = None
     clip: str | None = None
     objectness: str | None = None
     device: str | None = None
+    option: tuple[str, ...] = ()
 
     def overrides(self, prefix: str = "") -> dict[str, Any]:
         """Return them as configuration fields below ``prefix``."""
@@ -173,5 +178,21 @@ class SegmenterOptions:
             "clip": self.clip,
             "objectness": self.objectness,
             "device": self.device,
+            **{f"options.{name}": value for name, value in map(_option, self.option)},
         }
         return {f"{prefix}{name}": value for name, value in fields.items()}
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Read ``NAME=VALUE``; the value is JSON where it is that, else text.
+
+    Raises:
+        ConfigError: there is no ``=``.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"option {text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value

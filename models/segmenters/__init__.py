@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from . import clip_diy  # noqa: F401  (importing registers it)
-from .base import Segmenter, create_segmenter, register, registered, segmenter_factory
+from .base import Segmenter
+from .registry import (
+    SegmenterCard,
+    complete,
+    create_segmenter,
+    options_of,
+    register,
+    registered,
+    segmenter_card,
+    segmenter_factory,
+)
 
-__all__ = ["Segmenter", "create_segmenter", "register", "registered", "segmenter_factory"]
+__all__ = [
+    "Segmenter",
+    "SegmenterCard",
+    "complete",
+    "create_segmenter",
+    "options_of",
+    "register",
+    "registered",
+    "segmenter_card",
+    "segmenter_factory",
+]

@@ -1,21 +1,17 @@
-"""What a segmenter is, and how one is found by name."""
+"""What a segmenter is."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
-from typing import Any, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ...schemas.config import SegmenterConfig
-from ...schemas.errors import ConfigError
 from ...schemas.labelmap import LabelMap
 from ...schemas.vocabulary import Vocabulary
-
-ENTRY_POINT_GROUP = "maskmill.segmenters"
 
 
 class Segmenter(Protocol):
@@ -38,62 +34,20 @@ class Segmenter(Protocol):
         """
 
 
-Factory = Callable[[SegmenterConfig], Segmenter]
-_REGISTRY: dict[str, Factory] = {}
-
-
-def register(name: str) -> Callable[[Factory], Factory]:
-    """Register the factory of a segmenter under a name."""
-
-    def keep(factory: Factory) -> Factory:
-        if name in _REGISTRY:
-            raise ValueError(f"two segmenters are called {name!r}")
-        _REGISTRY[name] = factory
-        return factory
-
-    return keep
-
-
-def registered() -> tuple[str, ...]:
-    """Return the names of all segmenters: built in, and of installed packages' entry points."""
-    return tuple(sorted({*_REGISTRY, *(e.name for e in entry_points(group=ENTRY_POINT_GROUP))}))
-
-
-def segmenter_factory(name: str) -> Factory:
-    """Return the factory of a registered segmenter, or of ``package.module:factory``.
+def check_batch(images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]) -> None:
+    """Hold a segmenter's arguments against its contract.
 
     Raises:
-        ConfigError: nothing has this name, or it cannot be imported.
+        ValueError: there is not one vocabulary for each image, or an image is not (H, W, 3) uint8.
     """
-    if name in _REGISTRY:
-        return _REGISTRY[name]
-    try:
-        for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
-            return cast(Factory, entry.load())
-        if ":" in name:
-            return _imported(name)
-    except (ImportError, AttributeError) as err:
-        raise ConfigError(f"segmenter {name!r} cannot be imported: {err}") from err
-    raise ConfigError(
-        f"no segmenter {name!r}: there are {', '.join(registered())}; or give package.module:factory"
-    )
+    if len(images) != len(vocabularies):
+        raise ValueError(f"{len(images)} images but {len(vocabularies)} vocabularies")
+    for image in images:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"expected an (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
 
 
-def create_segmenter(config: SegmenterConfig) -> Segmenter:
-    """Build the segmenter that a configuration names, its weights loaded.
-
-    Raises:
-        ConfigError: no such segmenter or device.
-        WeightsError: weights are missing or damaged.
-    """
-    return segmenter_factory(config.id)(config)
-
-
-def _imported(name: str) -> Factory:
-    module, _, attribute = name.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in attribute.split("."):
-        found = getattr(found, part)
-    if not callable(found):
-        raise ConfigError(f"segmenter {name!r} is a {type(found).__name__}, not a factory")
-    return cast(Factory, found)
+def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Return an (H, W, 3) uint8 image as (3, H, W) float32 RGB in [0, 1]."""
+    pixels = torch.from_numpy(np.array(image)).to(device)
+    return pixels.permute(2, 0, 1).float().div_(255)

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
-from ...schemas.config import ClipDiyConfig, SegmenterConfig
+from ...schemas.config import Frozen, SegmenterConfig
 from ...schemas.labelmap import LabelMap
 from ...schemas.vocabulary import Vocabulary
 from ..encoders.clip import load_clip
+from ..encoders.weights import pinned_sha256, resolve_clip
 from ..objectness import Objectness, load_objectness
+from ..objectness.heads import head_file
 from ..resizing import resize_short_side
-from .base import Segmenter, register
+from .base import Segmenter, check_batch, to_tensor
+from .registry import SegmenterCard, options_of, register
 from .tiles import TileGrid, interpolation_matrix
 
 _MAP_VALUES = 4_000_000  # float32 values of one dense map (classes x rows x W) held at once
+
+
+class ClipDiyOptions(Frozen):
+    """CLIP-DIY as in the paper (Sec. 3 and 4.1)."""
+
+    mode: Literal["paper"] = "paper"
+    short_side: int = Field(448, ge=1, description="images are resized to this short side, in pixels")
+    patch_sizes: tuple[int, ...] = Field(
+        (256, 128, 64), min_length=1, description="P of Eq. 1, one per scale"
+    )
+    crop_batch: int = Field(256, ge=1, description="crops per forward pass")
+    confidence_scale: float = Field(
+        40.0, gt=0, description="logit scale of the softmax that gives scores; never changes a label"
+    )
 
 
 class CropEncoder(Protocol):
@@ -60,7 +78,7 @@ class ClipDiy:
         weights: what -> sha256 or id.
     """
 
-    def __init__(self, encoder: CropEncoder, objectness: Objectness, config: ClipDiyConfig) -> None:
+    def __init__(self, encoder: CropEncoder, objectness: Objectness, config: ClipDiyOptions) -> None:
         self._encoder, self._objectness, self._config = encoder, objectness, config
         self.id = f"clip-diy-{config.mode}/{encoder.id}/{objectness.id}"
         self.weights: Mapping[str, str] = {"clip": encoder.sha256, **objectness.weights}
@@ -81,9 +99,8 @@ class ClipDiy:
         Raises:
             ValueError: there is not one vocabulary for each image, or an image is not (H, W, 3) uint8.
         """
-        if len(images) != len(vocabularies):
-            raise ValueError(f"{len(images)} images but {len(vocabularies)} vocabularies")
-        pictures = [_to_tensor(image, self._encoder.device) for image in images]
+        check_batch(images, vocabularies)
+        pictures = [to_tensor(image, self._encoder.device) for image in images]
         working = [resize_short_side(picture, self._config.short_side) for picture in pictures]
         vectors = self._embed(crops for picture in working for crops in self._crops(picture))
         parts = vectors.split([sum(g.rows * g.columns for g in self._grids(w)) for w in working])
@@ -160,13 +177,6 @@ class ClipDiy:
         return labels, others.reciprocal_()
 
 
-def _to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"expected an (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
-    pixels = torch.from_numpy(np.array(image)).to(device)
-    return pixels.permute(2, 0, 1).float().div_(255)
-
-
 def _to_square(crops: Tensor, side: int) -> Tensor:
     if crops.shape[-2:] == (side, side):
         return crops
@@ -174,8 +184,27 @@ def _to_square(crops: Tensor, side: int) -> Tensor:
     return resized.clamp_(0, 1)
 
 
-@register("clip-diy")
+def _files(config: SegmenterConfig) -> dict[str, str]:
+    """Weights that only timm knows how to find (``bkg:BACKBONE``) are left out."""
+    weights = {"clip": pinned_sha256(resolve_clip(config.clip).file)}
+    if config.objectness != "none" and not config.objectness.startswith("bkg:"):
+        weights["objectness"] = pinned_sha256(head_file(config.objectness)[0])
+    return weights
+
+
+CARD = SegmenterCard(
+    name="clip-diy",
+    summary="CLIP on patches of several sizes, refined by objectness; no training",
+    paper="Wysoczanska et al., CLIP-DIY, WACV 2024",
+    weights="an open_clip model (paper: ViT-B-32:laion2b_s34b_b79k); FOUND's head on DINO ViT-S/8",
+    licence="OpenCLIP LAION weights MIT, FOUND and DINO Apache-2.0; the authors' code has no licence",
+    options=ClipDiyOptions,
+    files=_files,
+)
+
+
+@register(CARD)
 def create_clip_diy(config: SegmenterConfig) -> Segmenter:
     """Build CLIP-DIY on the CLIP and the objectness that the configuration names."""
     clip = load_clip(config.clip, config.device)
-    return ClipDiy(clip, load_objectness(config.objectness, clip), config.clip_diy)
+    return ClipDiy(clip, load_objectness(config.objectness, clip), options_of(config, ClipDiyOptions))

@@ -306,8 +306,20 @@ def test_an_evaluation_prints_the_score_of_its_subject(
 
 
 def test_segmenters_are_listed(capsys: Captured) -> None:
-    assert invoke(capsys, "segmenters").out.split() == list(registered())
-    assert json.loads(invoke(capsys, "segmenters", "--json").out) == list(registered())
+    listed = json.loads(invoke(capsys, "segmenters", "--json").out)
+    assert [card["name"] for card in listed] == list(registered())
+    assert all(name in invoke(capsys, "segmenters").out for name in registered())
+    page = invoke(capsys, "segmenters", "clip-diy").out
+    assert "patch_sizes = (256, 128, 64)" in page
+    assert "MIT" in page
+
+
+def test_an_option_that_a_segmenter_does_not_have_is_refused(capsys: Captured, tmp_path: Path) -> None:
+    asked = ("label", str(tmp_path), "--catalog", str(tmp_path / "c"), "--vocabulary", "demo")
+    unknown, torn = (invoke(capsys, *asked, "--option", given) for given in ("sides=3", "sides"))
+    assert (unknown.code, torn.code) == (2, 2)
+    assert "options.sides: no such field" in unknown.err
+    assert "'sides' is not NAME=VALUE" in torn.err
 
 
 def test_an_interrupt_ends_with_130_and_says_how_to_go_on(

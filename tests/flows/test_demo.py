@@ -16,7 +16,6 @@ from maskmill.catalogs.store import Catalog
 from maskmill.flows import stages
 from maskmill.flows.demo import demo
 from maskmill.schemas.config import (
-    ClipDiyConfig,
     DemoConfig,
     EvaluateConfig,
     FilterConfig,
@@ -34,7 +33,7 @@ SMALL = DemoConfig(
         segmenter=SegmenterConfig(
             clip="demo",
             objectness="none",
-            clip_diy=ClipDiyConfig(short_side=64, patch_sizes=(64, 32)),
+            options={"short_side": 64, "patch_sizes": [64, 32]},
             device="cpu",
         ),
         filter=FilterConfig(entities="demo"),
@@ -52,7 +51,7 @@ entities = "demo"
 [label.segmenter]
 clip = "demo"
 objectness = "demo"
-[label.segmenter.clip_diy]
+[label.segmenter.options]
 short_side = 64
 patch_sizes = [64, 32]
 """

@@ -6,7 +6,6 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from maskmill.schemas.config import (
-    ClipDiyConfig,
     CorpusConfig,
     DemoConfig,
     EvaluateConfig,
@@ -20,7 +19,6 @@ from maskmill.schemas.config import (
 from maskmill.schemas.errors import ConfigError
 
 WITH_DEFAULTS = [
-    ClipDiyConfig,
     DemoConfig,
     EvaluateConfig,
     FilterConfig,
@@ -49,10 +47,10 @@ def test_the_hash_knows_every_field_and_the_order() -> None:
 def test_a_file_sets_fields_and_flags_go_first(tmp_path: Path) -> None:
     path = tmp_path / "label.toml"
     path.write_text('vocabulary = "voc21"\nmin_area = 9\n[segmenter]\nclip = "demo"\n')
-    flags = {"min_area": 5, "segmenter.clip_diy.short_side": 224, "batch_images": None}
+    flags = {"min_area": 5, "segmenter.options.short_side": 224, "batch_images": None}
     config = load_config(LabelConfig, path, flags)
     assert (config.vocabulary, config.min_area, config.segmenter.clip) == ("voc21", 5, "demo")
-    assert config.segmenter.clip_diy.short_side == 224
+    assert config.segmenter.options == {"short_side": 224}
     assert config.batch_images == LabelConfig().batch_images
 
 
@@ -62,7 +60,7 @@ def test_a_file_sets_fields_and_flags_go_first(tmp_path: Path) -> None:
         ("vocabulari = 'x'", {}, "vocabulari"),
         ("min_area = 0", {}, "min_area"),
         ("[pool]\nbackend = 'dask'", {}, r"pool\.backend"),
-        ("", {"segmenter.clip_diy.crop_batch": "many"}, r"segmenter\.clip_diy\.crop_batch"),
+        ("", {"segmenter.options": "many"}, r"segmenter\.options"),
         ("= 3", {}, "cannot be read"),
         ("a = '\udcff'", {}, "cannot be read"),
     ],

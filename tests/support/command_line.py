@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
-from maskmill.flows.cli import commands_catalog, commands_read, commands_run  # noqa: F401  (importing registers the commands)
+from maskmill.flows.cli import (  # noqa: F401  (importing registers the commands)
+    commands_catalog,
+    commands_read,
+    commands_run,
+    commands_segment,
+)
 from maskmill.flows.cli.app import run
 
 SUPPORT = Path(__file__).parent

@@ -29,7 +29,8 @@ from maskmill.models.objectness.found import FoundObjectness
 from maskmill.models.objectness.heads import load_head
 from maskmill.models.resizing import resize_short_side
 from maskmill.models.segmenters.base import Segmenter
-from maskmill.models.segmenters.clip_diy import ClipDiy
+from maskmill.models.segmenters.clip_diy import ClipDiy, ClipDiyOptions
+from maskmill.models.segmenters.registry import options_of
 from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.vocabulary import Vocabulary
 
@@ -207,4 +208,4 @@ def _channel_statistics() -> tuple[Tensor, Tensor]:
 def create(config: SegmenterConfig) -> Segmenter:
     """Build CLIP-DIY on ConSE; ``config.objectness`` is the path of a head trained on SqueezeNet features."""
     objectness = FoundObjectness(SqueezenetBackbone(), load_head(Path(config.objectness)))
-    return ClipDiy(ConseEncoder(), objectness, config.clip_diy)
+    return ClipDiy(ConseEncoder(), objectness, options_of(config, ClipDiyOptions))

@@ -164,7 +164,7 @@ def test_an_image_without_a_caption_has_no_vocabulary_and_still_a_row(
 
 def test_clip_diy_takes_every_image_that_can_be_decoded(corpus: CorpusConfig, tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
-    small = {"clip": "demo", "objectness": "none", "clip_diy": {"short_side": 64, "patch_sizes": (64, 32)}}
+    small = {"clip": "demo", "objectness": "none", "options": {"short_side": 64, "patch_sizes": (64, 32)}}
     summary = label(corpus, catalog, vocabulary="demo", segmenter=small, factory=None)
     assert errors_of(catalog) == EXPECTED
     keys = {row["key"] for row in query(str(catalog), "SELECT key FROM images").to_pylist()}

@@ -11,7 +11,7 @@ from tiny import INLINE, RedSegmenter, red_rectangle, write_corpus, write_tar
 
 from maskmill.catalogs.query import query
 from maskmill.models.metrics import ConfusionMatrix
-from maskmill.models.segmenters import base
+from maskmill.models.segmenters import registry as base
 from maskmill.schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig
 from maskmill.schemas.errors import ConfigError, CorpusError, StageError, WeightsError
 from maskmill.tasks import evaluate
@@ -26,7 +26,7 @@ TEACHER = SegmenterConfig(id="red")
 def red(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register a segmenter that needs no weights."""
     monkeypatch.setitem(base._REGISTRY, "red", RedSegmenter)
-    monkeypatch.setattr(evaluate, "segmenter_weights", lambda config: {"red": config.clip})
+    monkeypatch.setattr(evaluate, "prepare_segmenter", lambda config: (config, {"red": config.clip}))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from maskmill.schemas.errors import ConfigError, ErrorReason, SampleError, Weigh
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.pool import WorkerFault
-from maskmill.tasks.segmenting import segment, segmenter_weights
+from maskmill.tasks.segmenting import prepare_segmenter, segment
 
 WORDS = Vocabulary.of(["cat"])
 
@@ -115,11 +115,20 @@ def test_weight_files_are_hashed_without_loading_them(tmp_path: Path) -> None:
     head = tmp_path / "head.pt"
     head.write_bytes(b"weights")
     on_another = SegmenterConfig(clip="demo", objectness=f"{head}@vit_tiny_patch16_224")
-    assert segmenter_weights(on_another)["objectness"] == hashlib.sha256(b"weights").hexdigest()
-    assert set(segmenter_weights(SegmenterConfig(clip="demo", objectness="bkg:clip"))) == {"clip"}
-    assert set(segmenter_weights(DEMO_SEGMENTER)) == {"clip", "objectness"}
+    assert prepare_segmenter(on_another)[1]["objectness"] == hashlib.sha256(b"weights").hexdigest()
+    assert set(prepare_segmenter(SegmenterConfig(clip="demo", objectness="bkg:clip"))[1]) == {"clip"}
+    assert set(prepare_segmenter(DEMO_SEGMENTER)[1]) == {"clip", "objectness"}
 
 
 def test_a_missing_head_is_named_before_anything_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="gone"):
-        segmenter_weights(SegmenterConfig(clip="demo", objectness=str(tmp_path / "gone.pt")))
+        prepare_segmenter(SegmenterConfig(clip="demo", objectness=str(tmp_path / "gone.pt")))
+
+
+def test_options_are_written_out_and_checked_before_anything_is_loaded() -> None:
+    config, _ = prepare_segmenter(DEMO_SEGMENTER.model_copy(update={"options": {"short_side": 64}}))
+    assert (config.options["short_side"], config.options["patch_sizes"]) == (64, [256, 128, 64])
+    with pytest.raises(ConfigError, match=r"segmenter\.options\.crop_batch"):
+        prepare_segmenter(DEMO_SEGMENTER.model_copy(update={"options": {"crop_batch": "many"}}))
+    with pytest.raises(ConfigError, match=r"segmenter\.options\.sides: no such field; there are mode"):
+        prepare_segmenter(DEMO_SEGMENTER.model_copy(update={"options": {"sides": 3}}))

@@ -14,13 +14,13 @@ from torch import Tensor
 from maskmill.models.encoders.clip import ClipEncoder
 from maskmill.models.objectness.found import NoObjectness
 from maskmill.models.segmenters import clip_diy, create_segmenter
-from maskmill.models.segmenters.clip_diy import ClipDiy
-from maskmill.schemas.config import ClipDiyConfig, SegmenterConfig
+from maskmill.models.segmenters.clip_diy import ClipDiy, ClipDiyOptions
+from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.errors import ConfigError, WeightsError
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
 
-CONFIG = ClipDiyConfig(short_side=64, patch_sizes=(48, 32, 20), crop_batch=32)
+CONFIG = ClipDiyOptions(short_side=64, patch_sizes=(48, 32, 20), crop_batch=32)
 THREE = Vocabulary.of(["cat", "dog"])
 
 
@@ -56,7 +56,7 @@ def _starts(length: int, patch: int) -> list[int]:
 
 
 def _reference(
-    encoder: ClipEncoder, image: NDArray[np.uint8], vocabulary: Vocabulary, config: ClipDiyConfig
+    encoder: ClipEncoder, image: NDArray[np.uint8], vocabulary: Vocabulary, config: ClipDiyOptions
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Eq. 1-4 in double precision, loop by loop: the products of Eq. 4 (C, H, W) and their softmax."""
     x0 = torch.from_numpy(image).permute(2, 0, 1).double() / 255

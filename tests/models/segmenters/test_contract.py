@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from maskmill.models.segmenters import Segmenter, create_segmenter, registered
-from maskmill.schemas.config import ClipDiyConfig, SegmenterConfig
+from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.vocabulary import Vocabulary
 
-CLIP_DIY = ClipDiyConfig(short_side=48, patch_sizes=(32, 20), crop_batch=16)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "clip-diy": {"short_side": 48, "patch_sizes": [32, 20], "crop_batch": 16},
+}
 SIZES = [(30, 45), (1, 1), (52, 31), (30, 45)]
 VOCABULARIES = [
     Vocabulary.of(["cat", "dog", "tree"]),
@@ -31,7 +34,7 @@ def _images() -> list[np.ndarray]:
 def segmenter(request: pytest.FixtureRequest, tiny_clip_folder: Callable[[str], Path]) -> Segmenter:
     clip = str(tiny_clip_folder("resnet"))
     config = SegmenterConfig(
-        id=request.param, clip=clip, objectness="bkg:clip", device="cpu", clip_diy=CLIP_DIY
+        id=request.param, clip=clip, objectness="bkg:clip", device="cpu", options=OPTIONS[request.param]
     )
     return create_segmenter(config)
 

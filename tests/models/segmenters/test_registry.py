@@ -3,12 +3,21 @@ from __future__ import annotations
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType
+from typing import Literal
 
 import pytest
 
-from maskmill.models.segmenters import base
-from maskmill.models.segmenters.base import create_segmenter, register, registered, segmenter_factory
-from maskmill.schemas.config import SegmenterConfig
+from maskmill.models.segmenters import registry as base
+from maskmill.models.segmenters.registry import (
+    SegmenterCard,
+    create_segmenter,
+    options_of,
+    register,
+    registered,
+    segmenter_card,
+    segmenter_factory,
+)
+from maskmill.schemas.config import Frozen, SegmenterConfig
 from maskmill.schemas.errors import ConfigError
 
 
@@ -27,6 +36,7 @@ def make_empty(config: SegmenterConfig) -> Empty:
 @pytest.fixture(autouse=True)
 def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    monkeypatch.setattr(base, "_CARDS", dict(base._CARDS))
 
 
 @pytest.fixture
@@ -63,7 +73,7 @@ def test_an_installed_packages_entry_point_is_a_segmenter(monkeypatch: pytest.Mo
         return [point] if (group, name) == (base.ENTRY_POINT_GROUP, "theirs") else []
 
     monkeypatch.setattr(base, "entry_points", entry_points)
-    assert registered() == ("clip-diy", "theirs")
+    assert {"clip-diy", "theirs"} <= set(registered())
     assert segmenter_factory("theirs") is make_empty
 
 
@@ -83,3 +93,45 @@ def test_a_place_without_a_factory_is_a_config_error(name: str) -> None:
 def test_what_cannot_be_called_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="is a int, not a factory"):
         segmenter_factory("third_party_segmenters:number")
+
+
+class Sizes(Frozen):
+    mode: Literal["paper", "released"] = "paper"
+    side: int = 4
+
+
+def make_sized(config: SegmenterConfig) -> Empty:
+    made = Empty()
+    made.id = f"sized-{options_of(config, Sizes).side}"
+    return made
+
+
+def test_a_card_names_the_modes_and_checks_the_options() -> None:
+    register(SegmenterCard("sized", "squares", options=Sizes))(make_sized)
+    assert segmenter_card("sized").modes == ("paper", "released")
+    assert create_segmenter(SegmenterConfig(id="sized")).id == "sized-4"
+    assert create_segmenter(SegmenterConfig(id="sized", options={"side": 9})).id == "sized-9"
+    with pytest.raises(ConfigError, match=r"segmenter\.options\.sides: no such field; there are mode, side"):
+        create_segmenter(SegmenterConfig(id="sized", options={"sides": 9}))
+
+
+def test_every_built_in_segmenter_says_what_it_is() -> None:
+    for name in set(registered()) & set(base._CARDS):
+        card = segmenter_card(name)
+        assert all((card.summary, card.paper, card.weights, card.licence)), name
+
+
+@pytest.mark.usefixtures("third_party")
+def test_a_factory_elsewhere_may_carry_its_card(
+    monkeypatch: pytest.MonkeyPatch, third_party: ModuleType
+) -> None:
+    def factory(config: SegmenterConfig) -> Empty:
+        """Squares of one colour."""
+        return make_sized(config)
+
+    third_party.make = factory  # type: ignore[attr-defined]
+    named = "third_party_segmenters:make"
+    assert segmenter_card(named).summary == "Squares of one colour."
+    factory.card = SegmenterCard("?", "squares", options=Sizes)  # type: ignore[attr-defined]
+    assert (segmenter_card(named).name, segmenter_card(named).modes) == (named, ("paper", "released"))
+    assert create_segmenter(SegmenterConfig(id=named, options={"side": 5})).id == "sized-5"
