@@ -24,7 +24,7 @@ from maskmill.catalogs.demo import KNOWN, read_ground_truth, write_demo_corpus
 from maskmill.catalogs.images import decode_image
 from maskmill.models.metrics import ConfusionMatrix
 from maskmill.models.segmenters import Segmenter, create_segmenter
-from maskmill.models.segmenters.clip_diy import ClipDiyOptions
+from maskmill.models.segmenters.clip_diy_options import ClipDiyOptions
 from maskmill.schemas.config import DEMO_SEGMENTER, CorpusConfig, SegmenterConfig
 from maskmill.schemas.samples import Sample
 from maskmill.schemas.vocabulary import load_vocabulary

@@ -28,3 +28,15 @@ def resize_short_side(image: Tensor, short_side: int | None) -> Tensor:
     return F.interpolate(image[None], (height, width), mode="bilinear", align_corners=False, antialias=True)[
         0
     ]
+
+
+def resize_long_side(image: Tensor, long_side: int) -> Tensor:
+    """Shrink (3, H, W), bilinear with antialiasing, so that no side exceeds ``long_side`` pixels; smaller
+    images are left as they are.
+    """
+    height, width = image.shape[-2:]
+    scale = long_side / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return F.interpolate(image[None], size, mode="bilinear", align_corners=False, antialias=True)[0]

@@ -27,8 +27,9 @@ class SegmenterConfig(Frozen):
 
     ``clip`` is ``demo``, an open_clip pair ``MODEL:PRETRAINED`` or a folder with ``open_clip_config.json``.
     ``objectness`` is ``none``, ``demo``, a trained FOUND head (``.safetensors``, ``.pt``) or ``bkg:BACKBONE``
-    for training-free FOUND-bkg on a timm backbone, or on CLIP's own (``bkg:clip``). A segmenter that needs
-    neither leaves them alone; ``options`` are its own, ``maskmill segmenters NAME`` lists them.
+    for training-free FOUND-bkg on a timm backbone, or on CLIP's own (``bkg:clip``), or ``instances:SOURCE``
+    for instance masks such as CutLER's. A segmenter that needs neither leaves them alone; ``options`` are its
+    own, ``maskmill segmenters NAME`` lists them.
     """
 
     id: str = "clip-diy"
@@ -154,13 +155,23 @@ class TrainConfig(Frozen):
 
 
 class EvaluateConfig(Frozen):
-    """mIoU of a segmenter or a student against ground truth at original size."""
+    """mIoU of a segmenter or a student against ground truth.
 
-    vocabulary: str = "demo"
+    ``vocabulary`` is a shipped vocabulary's name, ``NAME:WORDING`` (``voc21:groupvit``) or a file; by default
+    that of the dataset's layout in the words of the protocol, and ``demo`` for a dataset of no known layout.
+    """
+
+    vocabulary: str | None = None
+    protocol: str = Field(
+        "known", description="known, clip-diy, groupvit, ovsegmentor, tcl, sclip; FAMILY/bg=RULE"
+    )
+    split: str | None = Field(None, description="of LAYOUT:PATH; default: the one that papers report")
     ground_truth: str | None = Field(
-        None, description="folder of index PNGs; default: what the demo corpus or the COCO JSON holds itself"
+        None, description="folder of index PNGs; default: what the dataset holds itself"
     )
     restrict_to_captions: bool = Field(False, description="offer each image only what its own captions name")
+    unknown: tuple[str, ...] = Field((), description="classes whose mIoU is told apart from the others'")
+    boundary: bool = Field(False, description="measure the boundary F as well")
     batch_images: int = Field(8, ge=1)
     device: str = Field("auto", description="of a student; a teacher has its own")
     max_pixels: int = Field(100_000_000, ge=1)

@@ -158,7 +158,8 @@ class SegmenterOptions:
     clip
         `demo`, `MODEL:PRETRAINED` of open_clip, or a folder with open_clip_config.json.
     objectness
-        `none`, `demo`, a FOUND head (.safetensors, .pt), `bkg:clip` or `bkg:TIMM_BACKBONE`.
+        `none`, `demo`, a FOUND head (.safetensors, .pt), `bkg:clip`, `bkg:TIMM_BACKBONE`, or instance masks:
+        `instances:TORCHVISION_MASK_RCNN:FILE` or `instances:package.module:factory`.
     device
         `auto`, `cpu`, `cuda`, `cuda:1` ...
     option

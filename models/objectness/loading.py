@@ -7,6 +7,7 @@ from ..encoders.clip import ClipEncoder
 from .backbones import DenseBackbone, clip_backbone
 from .found import FoundBkg, FoundObjectness, NoObjectness, Objectness
 from .heads import FoundHead, head_file, load_head
+from .instances import InstanceObjectness, load_instances
 from .timm_backbone import TimmBackbone
 
 # Of a head whose file names no backbone: the authors' own, whose features their head was trained on.
@@ -19,7 +20,8 @@ def load_objectness(spec: str, clip: ClipEncoder) -> Objectness:
     Args:
         spec: ``none``; ``demo``; a head's file (``.safetensors`` or the authors' ``.pt``), on the backbone
             that it names, else on DINO ViT-S/8, or on another as ``FILE@BACKBONE``; ``bkg:BACKBONE`` for
-            FOUND-bkg. BACKBONE is ``clip``, or a timm model as :class:`TimmBackbone` takes it.
+            FOUND-bkg; ``instances:SOURCE`` for Eq. 5 of CLIP-DIY over instance masks, see
+            :func:`load_instances`. BACKBONE is ``clip``, or a timm model as :class:`TimmBackbone` takes it.
         clip: the encoder whose own features ``clip`` means.
 
     Raises:
@@ -30,6 +32,8 @@ def load_objectness(spec: str, clip: ClipEncoder) -> Objectness:
     if spec.startswith("bkg:"):
         name = spec.removeprefix("bkg:")
         return FoundBkg(_backbone("clip" if name == "clip" else f"timm:{name}", clip, None))
+    if spec.startswith("instances:"):
+        return InstanceObjectness(load_instances(spec.removeprefix("instances:"), clip.device))
     file, named = head_file(spec)
     head = load_head(file)
     _check_clip(head, clip)

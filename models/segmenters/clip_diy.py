@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
-from ...schemas.config import Frozen, SegmenterConfig
+from ...schemas.config import SegmenterConfig
 from ...schemas.labelmap import LabelMap
 from ...schemas.vocabulary import Vocabulary
 from ..encoders.clip import load_clip
@@ -21,41 +19,17 @@ from ..objectness import Objectness, load_objectness
 from ..objectness.heads import head_file
 from ..resizing import resize_short_side
 from .base import Segmenter, check_batch, to_tensor
+from .clip_diy_options import ClipDiyOptions, CropEncoder
+from .clip_diy_released import ClipDiyReleased
+from .crop_batches import embed_in_batches
 from .registry import SegmenterCard, options_of, register
 from .tiles import TileGrid, interpolation_matrix
 
 _MAP_VALUES = 4_000_000  # float32 values of one dense map (classes x rows x W) held at once
 
 
-class ClipDiyOptions(Frozen):
-    """CLIP-DIY as in the paper (Sec. 3 and 4.1)."""
-
-    mode: Literal["paper"] = "paper"
-    short_side: int = Field(448, ge=1, description="images are resized to this short side, in pixels")
-    patch_sizes: tuple[int, ...] = Field(
-        (256, 128, 64), min_length=1, description="P of Eq. 1, one per scale"
-    )
-    crop_batch: int = Field(256, ge=1, description="crops per forward pass")
-    confidence_scale: float = Field(
-        40.0, gt=0, description="logit scale of the softmax that gives scores; never changes a label"
-    )
-
-
-class CropEncoder(Protocol):
-    """The part of a CLIP that CLIP-DIY needs; :class:`ClipEncoder` has it."""
-
-    id: str
-    sha256: str
-    image_size: int
-    device: torch.device
-
-    def embed_crops(self, crops: Tensor) -> Tensor: ...
-
-    def embed_text(self, vocabulary: Vocabulary) -> Tensor: ...
-
-
 class ClipDiy:
-    """Eq. 1-4 of the paper.
+    """Eq. 1-4 of the paper; :class:`ClipDiyReleased` is the other reading.
 
     Each image x is resized to ``short_side`` and tiled at every patch size (:class:`TileGrid`); every patch
     is resized to the encoder's input, bicubic with antialiasing. The inner products of patches and queries
@@ -102,7 +76,8 @@ class ClipDiy:
         check_batch(images, vocabularies)
         pictures = [to_tensor(image, self._encoder.device) for image in images]
         working = [resize_short_side(picture, self._config.short_side) for picture in pictures]
-        vectors = self._embed(crops for picture in working for crops in self._crops(picture))
+        crops = (some for picture in working for some in self._crops(picture))
+        vectors = embed_in_batches(self._encoder, crops, self._config.crop_batch)
         parts = vectors.split([sum(g.rows * g.columns for g in self._grids(w)) for w in working])
         return [
             self._label(
@@ -112,26 +87,15 @@ class ClipDiy:
         ]
 
     def _grids(self, working: Tensor) -> list[TileGrid]:
-        return [TileGrid(working.shape[-2], working.shape[-1], patch) for patch in self._config.patch_sizes]
+        height, width = working.shape[-2:]
+        divisor = self._config.stride_divisor or 1
+        return [TileGrid(height, width, patch, divisor) for patch in self._config.patch_sizes]
 
     def _crops(self, working: Tensor) -> Iterator[Tensor]:
         """Yield the patches of each scale, (N, 3, S, S) in [0, 1]."""
         side = self._encoder.image_size
         for grid in self._grids(working):
             yield _to_square(grid.cut(working), side)
-
-    def _embed(self, crops: Iterable[Tensor]) -> Tensor:
-        """Embed crops in full batches, across the borders of scales and images, (N, D)."""
-        size = self._config.crop_batch
-        waiting, embedded = torch.empty(0), []
-        for some in crops:
-            waiting = torch.cat([waiting, some]) if len(waiting) else some
-            while len(waiting) >= size:
-                embedded.append(self._encoder.embed_crops(waiting[:size]))
-                waiting = waiting[size:]
-        if len(waiting):
-            embedded.append(self._encoder.embed_crops(waiting))
-        return torch.cat(embedded) if embedded else torch.empty(0, 0)
 
     def _similarity(self, working: Tensor, vectors: Tensor, vocabulary: Vocabulary) -> list[Tensor]:
         """Return the grid of inner products of each scale, (C, rows, columns)."""
@@ -152,8 +116,11 @@ class ClipDiy:
         """Label the image in bands of rows, so that memory does not grow with image size times classes."""
         height, width = theta.shape
         across = [grid @ interpolation_matrix(width, grid.shape[2]).to(grid).T for grid in grids]
-        down = [interpolation_matrix(height, grid.shape[1]).to(grid) for grid in grids]
-        stacked, matrix = torch.cat(across, dim=1), torch.cat(down, dim=1) / len(grids)
+        weights = self._config.scale_weights or (1.0,) * len(grids)
+        down = [
+            w * interpolation_matrix(height, g.shape[1]).to(g) for w, g in zip(weights, grids, strict=True)
+        ]
+        stacked, matrix = torch.cat(across, dim=1), torch.cat(down, dim=1) / sum(weights)
         step = max(1, _MAP_VALUES // (len(stacked) * width))
         labels, scores = zip(
             *(
@@ -185,9 +152,9 @@ def _to_square(crops: Tensor, side: int) -> Tensor:
 
 
 def _files(config: SegmenterConfig) -> dict[str, str]:
-    """Weights that only timm knows how to find (``bkg:BACKBONE``) are left out."""
+    """Weights that only timm or a factory knows how to find are left out."""
     weights = {"clip": pinned_sha256(resolve_clip(config.clip).file)}
-    if config.objectness != "none" and not config.objectness.startswith("bkg:"):
+    if config.objectness != "none" and not config.objectness.startswith(("bkg:", "instances:")):
         weights["objectness"] = pinned_sha256(head_file(config.objectness)[0])
     return weights
 
@@ -206,5 +173,6 @@ CARD = SegmenterCard(
 @register(CARD)
 def create_clip_diy(config: SegmenterConfig) -> Segmenter:
     """Build CLIP-DIY on the CLIP and the objectness that the configuration names."""
-    clip = load_clip(config.clip, config.device)
-    return ClipDiy(clip, load_objectness(config.objectness, clip), options_of(config, ClipDiyOptions))
+    clip, options = load_clip(config.clip, config.device), options_of(config, ClipDiyOptions)
+    method = ClipDiyReleased if options.mode == "released" else ClipDiy
+    return method(clip, load_objectness(config.objectness, clip), options)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TileGrid:
-    """ceil(H/P) x ceil(W/P) patches of P x P pixels over an image of height x width pixels.
+    """Patches of P x P pixels, at most P / ``divisor`` apart, over an image of height x width pixels; with
+    divisor 1 there are ceil(H/P) x ceil(W/P).
 
     Where P does not divide a side, its patches overlap and are spread evenly from border to border. So each
     patch is P x P pixels of the picture, none shows padding or is a distorted sliver, and each lies where
@@ -22,14 +23,15 @@ class TileGrid:
     height: int
     width: int
     patch: int
+    divisor: int = 1
 
     @property
     def rows(self) -> int:
-        return math.ceil(self.height / self.patch)
+        return self._count(self.height)
 
     @property
     def columns(self) -> int:
-        return math.ceil(self.width / self.patch)
+        return self._count(self.width)
 
     def cut(self, image: Tensor) -> Tensor:
         """Cut (3, height, width) into (rows * columns, 3, p, q), row by row; p, q = P or the shorter side."""
@@ -37,6 +39,9 @@ class TileGrid:
         tops = _starts(self.height - tall, self.rows)
         lefts = _starts(self.width - wide, self.columns)
         return torch.stack([image[:, y : y + tall, x : x + wide] for y in tops for x in lefts])
+
+    def _count(self, side: int) -> int:
+        return 1 + max(0, math.ceil((side - self.patch) * self.divisor / self.patch))
 
 
 def interpolation_matrix(pixels: int, cells: int) -> Tensor:

@@ -29,7 +29,8 @@ from maskmill.models.objectness.found import FoundObjectness
 from maskmill.models.objectness.heads import load_head
 from maskmill.models.resizing import resize_short_side
 from maskmill.models.segmenters.base import Segmenter
-from maskmill.models.segmenters.clip_diy import ClipDiy, ClipDiyOptions
+from maskmill.models.segmenters.clip_diy import ClipDiy
+from maskmill.models.segmenters.clip_diy_options import ClipDiyOptions
 from maskmill.models.segmenters.registry import options_of
 from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.vocabulary import Vocabulary

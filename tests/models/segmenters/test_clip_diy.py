@@ -14,7 +14,8 @@ from torch import Tensor
 from maskmill.models.encoders.clip import ClipEncoder
 from maskmill.models.objectness.found import NoObjectness
 from maskmill.models.segmenters import clip_diy, create_segmenter
-from maskmill.models.segmenters.clip_diy import ClipDiy, ClipDiyOptions
+from maskmill.models.segmenters.clip_diy import ClipDiy
+from maskmill.models.segmenters.clip_diy_options import ClipDiyOptions
 from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.errors import ConfigError, WeightsError
 from maskmill.schemas.labelmap import LabelMap

@@ -15,7 +15,9 @@ from maskmill.schemas.vocabulary import Vocabulary
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "clip-diy": {"short_side": 48, "patch_sizes": [32, 20], "crop_batch": 16},
+    "clip-diy released": {"mode": "released", "square_side": 48, "patch_sizes": [48, 24], "crop_batch": 16},
 }
+CASES = sorted({*OPTIONS, *registered()})
 SIZES = [(30, 45), (1, 1), (52, 31), (30, 45)]
 VOCABULARIES = [
     Vocabulary.of(["cat", "dog", "tree"]),
@@ -30,12 +32,11 @@ def _images() -> list[np.ndarray]:
     return [rng.integers(0, 256, (*size, 3), np.uint8) for size in SIZES]
 
 
-@pytest.fixture(scope="module", params=registered())
+@pytest.fixture(scope="module", params=CASES)
 def segmenter(request: pytest.FixtureRequest, tiny_clip_folder: Callable[[str], Path]) -> Segmenter:
     clip = str(tiny_clip_folder("resnet"))
-    config = SegmenterConfig(
-        id=request.param, clip=clip, objectness="bkg:clip", device="cpu", options=OPTIONS[request.param]
-    )
+    name, options = request.param.partition(" ")[0], OPTIONS[request.param]
+    config = SegmenterConfig(id=name, clip=clip, objectness="bkg:clip", device="cpu", options=options)
     return create_segmenter(config)
 
 
