@@ -1,15 +1,22 @@
-"""Commands about segmenters themselves."""
+"""Commands about segmenters themselves: segment, segmenters."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ...schemas.config import SegmenterConfig, load_config
+from ...schemas.errors import ConfigError
+from ...schemas.vocabulary import Vocabulary, load_vocabulary
 from .app import app
+from .options import OutputOptions, SegmenterOptions
+from .output import reporting
 
 if TYPE_CHECKING:
     from ...models.segmenters import SegmenterCard
+    from ...tasks.segment_images import Refused, Segmented
 
 
 @app.command(
@@ -38,6 +45,67 @@ def segmenters(
         print(_page(cards[0]))
     else:
         print("\n\n".join(_entry(card) for card in cards))
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill segment photo.jpg --classes "cat, dog, sofa" --out overlay.png
+    maskmill segment photo.jpg --classes "cat, dog" --out overlay.png --heat-maps --option mode=released
+    maskmill segment photos/ --vocabulary voc21 --segmenter maskclip --clip ViT-B-16:openai --out overlays/
+"""
+)
+def segment(
+    image: Annotated[Path, Parameter(help="An image file, or a folder of them.")],
+    *,
+    out: Annotated[Path, Parameter(help="The overlay's file; of a folder, a folder.")],
+    classes: Annotated[str | None, Parameter(help="What to look for, separated by commas.")] = None,
+    vocabulary: Annotated[
+        str | None, Parameter(help="Instead of --classes: a vocabulary's name or file.")
+    ] = None,
+    heat_maps: Annotated[
+        bool, Parameter(negative="", help="Also a sheet of each class at each scale.")
+    ] = False,
+    segmenter: SegmenterOptions = SegmenterOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> int:
+    """Segment IMAGE and draw what was found; no catalog is involved. Exits with 6 if an image was refused."""
+    words = _words(classes, vocabulary)
+    settings = load_config(SegmenterConfig, None, segmenter.overrides())
+    from ...tasks.segment_images import Refused, SegmentRequest, segment_images
+
+    with reporting(output) as summary:
+        request = SegmentRequest(image, out, words, heat_maps)
+        results = segment_images(request, settings, summary.watcher)
+        refused = [result for result in results if isinstance(result, Refused)]
+        summary.add(images=len(results), errors=len(refused))
+        for result in results:
+            summary.notes.extend(_told(result))
+    return 6 if refused else 0
+
+
+def _words(classes: str | None, vocabulary: str | None) -> Vocabulary:
+    if (classes is None) == (vocabulary is None):
+        raise ConfigError("give --classes or --vocabulary, one of them")
+    if vocabulary is not None:
+        return load_vocabulary(vocabulary)
+    names = [name.strip() for name in (classes or "").split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--classes names nothing: separate the classes by commas")
+    return Vocabulary.of(names)
+
+
+def _told(result: Segmented | Refused) -> list[str]:
+    from ...tasks.segment_images import Refused
+
+    if isinstance(result, Refused):
+        return [f"{result.image}: not segmented: {result.reason}"]
+    heat = f", {result.heat}" if result.heat else ""
+    lines = [f"{result.image} -> {result.overlay}{heat}"]
+    if not result.found:
+        return [*lines, "    nothing but background"]
+    return lines + [f"    {share:6.1%}  {name}  (score {score:.2f})" for name, share, score in result.found]
 
 
 def _described(card: SegmenterCard) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class InstanceMasks(Protocol):
 
 
 class InstanceObjectness:
-    """Eq. 5: M = sum_n sigma_n zeta_n / Z over the masks zeta_n whose score sigma_n is at least ``threshold``,
+    """Eq. 5: M = sum_n sigma_n zeta_n / Z over masks zeta_n whose score sigma_n is at least ``threshold``,
     where Z is the largest value of that sum, so that the map's maximum is 1. Nil everywhere without a mask.
     """
 
@@ -93,8 +93,8 @@ def load_instances(spec: str, device: torch.device) -> InstanceMasks:
 
     Args:
         spec: ``MODEL:FILE``, one of torchvision's Mask R-CNNs with a state dict, or
-            ``package.module:factory``, which is called with the device (CutLER itself, in detectron2, comes in
-            this way).
+            ``package.module:factory``, which is called with the device (CutLER itself, in detectron2, comes
+            in this way).
 
     Raises:
         WeightsError: no such model, file or factory.

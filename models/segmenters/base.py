@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,6 +31,16 @@ class Segmenter(Protocol):
         """Segment (H, W, 3) RGB images, sizes may differ, each with its own vocabulary; one map per image.
 
         A batch of one gives what a batch of many gives.
+        """
+
+
+@runtime_checkable
+class HeatMapped(Protocol):
+    """A segmenter that also shows what its answer is made of."""
+
+    def heat_maps(self, image: NDArray[np.uint8], vocabulary: Vocabulary) -> dict[str, NDArray[np.float32]]:
+        """Return what -> (C, h, w) similarities of the classes on a grid of any size, such as a scale of
+        patches; also ``objectness`` (1, h, w) where there is one. Labels are the argmax of the last.
         """
 
 

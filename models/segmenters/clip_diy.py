@@ -86,6 +86,27 @@ class ClipDiy:
             for picture, resized, part, vocabulary in zip(pictures, working, parts, vocabularies, strict=True)
         ]
 
+    @torch.no_grad()
+    def heat_maps(self, image: NDArray[np.uint8], vocabulary: Vocabulary) -> dict[str, NDArray[np.float32]]:
+        """Return the similarities of every scale, objectness, and the refined map that is labelled by."""
+        check_batch([image], [vocabulary])
+        picture = to_tensor(image, self._encoder.device)
+        working = resize_short_side(picture, self._config.short_side)
+        vectors = embed_in_batches(self._encoder, self._crops(working), self._config.crop_batch)
+        grids, theta = self._similarity(working, vectors, vocabulary), self._theta(picture, working)
+        weights = self._config.scale_weights or (1.0,) * len(grids)
+        size = (theta.shape[0], theta.shape[1])
+        stretched = [
+            weight * F.interpolate(grid[None], size, mode="bilinear")[0]
+            for weight, grid in zip(weights, grids, strict=True)
+        ]
+        refined = torch.stack(stretched).sum(dim=0) / sum(weights)
+        refined[0] *= 1 - theta
+        refined[1:] *= theta
+        scales = {f"{p} px": g for p, g in zip(self._config.patch_sizes, grids, strict=True)}
+        maps = {**scales, "objectness": theta[None], "refined": refined}
+        return {what: values.cpu().numpy() for what, values in maps.items()}
+
     def _grids(self, working: Tensor) -> list[TileGrid]:
         height, width = working.shape[-2:]
         divisor = self._config.stride_divisor or 1

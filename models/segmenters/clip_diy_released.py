@@ -99,6 +99,22 @@ class ClipDiyReleased:
             for view, mask, some, vocabulary in zip(views, wanted, vectors, vocabularies, strict=True)
         ]
 
+    @torch.no_grad()
+    def heat_maps(self, image: NDArray[np.uint8], vocabulary: Vocabulary) -> dict[str, NDArray[np.float32]]:
+        """Return the cosines of every scale, objectness, and the logits that are labelled by."""
+        check_batch([image], [vocabulary])
+        view, everything = self._view(image), torch.ones(self.crops, dtype=torch.bool)
+        products = self._embed([view], [everything])[0] @ self._encoder.embed_text(vocabulary).T
+        side, counts = self._options.square_side, [cells * cells for cells in self._cells]
+        parts = zip(self._options.patch_sizes, self._cells, products.split(counts), strict=True)
+        maps = {f"{patch} px": part.T.unflatten(1, (cells, cells)) for patch, cells, part in parts}
+        logits = (self._merge @ products).T.unflatten(1, (side, side)) * view.theta
+        logits[0] = (self._merge @ products[:, 0]).view(side, side) * (1 - view.theta)
+        return {
+            what: values.cpu().numpy()
+            for what, values in {**maps, "objectness": view.theta[None], "refined": logits}.items()
+        }
+
     @property
     def crops(self) -> int:
         """How many crops an image has."""

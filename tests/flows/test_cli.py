@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import environment, invoke, spawn
 from fake_segmenter import FAKE
@@ -49,8 +50,8 @@ def demo_configs(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
 
 
 def test_every_command_is_there() -> None:
-    expected = "catalog demo demo-corpus doctor evaluate export filter label report review segmenters sql"
-    assert " ".join(COMMANDS) == f"{expected} train"
+    expected = "catalog demo demo-corpus doctor evaluate export filter label report review segment segmenters"
+    assert " ".join(COMMANDS) == f"{expected} sql train"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -394,3 +395,31 @@ def test_labelling_images_that_no_caption_describes_says_what_to_do(tmp_path: Pa
     ran = invoke(capsys, *command, "--entities", "demo", "--backend", "inline")
     assert ran.code == 0
     assert "--vocabulary" in ran.out
+
+
+def test_a_picture_is_segmented_without_a_catalog(capsys: Captured, tmp_path: Path) -> None:
+    Image.fromarray(np.full((40, 50, 3), 90, np.uint8)).save(tmp_path / "grey.png")
+    out = tmp_path / "overlay.png"
+    small = ("--option", "patch_sizes=[64]", "--option", "short_side=64")
+    given = (
+        "segment",
+        str(tmp_path / "grey.png"),
+        "--out",
+        str(out),
+        "--clip",
+        "demo",
+        "--objectness",
+        "none",
+    )
+    ran = invoke(capsys, *given, "--classes", "cat, dog", *small, "--heat-maps")
+    assert ran.code == 0, ran.err
+    assert str(out) in ran.out
+    with Image.open(out) as drawn:
+        assert drawn.size == (50, 40)
+    assert (tmp_path / "overlay.heat.png").is_file()
+    assert invoke(capsys, *given).code == 2
+    assert invoke(capsys, *given, "--classes", " , ").code == 2
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n")
+    torn = invoke(capsys, "segment", str(tmp_path / "torn.png"), *given[2:], "--classes", "cat", *small)
+    assert torn.code == 6
+    assert "not segmented" in torn.out
