@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -12,56 +15,103 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...schemas.errors import WeightsError
-from ...schemas.vocabulary import Vocabulary, VocabularyClass
+from ...schemas.vocabulary import Vocabulary
 from ..device import resolve_device
+from .checks import check_model, wants_quick_gelu
+from .classes import ClassTexts, Tokenizer
+from .options import EncoderOptions, autocast_dtype
+from .text import TextTower
+from .text_cache import TextCache, user_cache
 from .weights import LOAD_ERRORS, ClipSource, pinned_sha256, resolve_clip
 
-Tokenizer = Callable[[list[str]], Tensor]
+_LOGIT_SCALE_LIMIT = 100.0  # CLIP's own clamp in training
 
-_PROMPT_BATCH = 256
-_CACHED_CLASSES = 16_384
+
+DEFAULTS = EncoderOptions()
+IN_MEMORY = EncoderOptions(text_cache="none")
+
+
+@dataclass(frozen=True)
+class ClipWeights:
+    """Which weights a model holds.
+
+    Args:
+        name: what they are called in ids.
+        sha256: checksum of the weight file, 64 hex digits.
+        architecture: 16 hex digits over open_clip's configuration of the model: the same file means something
+            else in another one (GELU, heads).
+    """
+
+    name: str
+    sha256: str
+    architecture: str = ""
 
 
 class ClipEncoder:
     """A frozen CLIP: crops and class names to unit vectors of one space.
 
-    Runs in float32 on a CPU and under bfloat16 autocast on CUDA; embeddings are float32 either way.
+    Any model of open_clip does: its own ViT and ResNet towers, timm's, Hugging Face text towers, SigLIP. It
+    runs in float32 on a CPU and under bfloat16 autocast on CUDA, unless ``options`` say otherwise; embeddings
+    are float32 either way.
 
     Args:
-        model: an open_clip CLIP, already loaded.
+        model: an open_clip model, already loaded.
         tokenizer: texts to (N, context) int64 tokens.
-        name: what the weights are called in :attr:`id`.
-        sha256: checksum of the weight file, 64 hex digits.
+        weights: which weights these are.
         device: where the model is moved.
+        options: precision, compilation; ``text_cache`` is a folder or ``none`` here.
 
     Attributes:
-        id: ``name@`` and the first 12 digits of ``sha256``.
+        id: the weights' name, ``@`` and the first 12 digits of their sha256.
         model: the open_clip model, in evaluation mode, without gradients.
         image_size: S, the side of the square crops it takes, in pixels.
         embed_dim: D, the length of an embedding.
         mean, std: (3, 1, 1) normalisation of RGB in [0, 1].
+        dtype: of matrix products, under autocast; None: the weights' own.
+        logit_scale: what cosines are multiplied with before a softmax, as learnt, at most 100.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Tokenizer, name: str, sha256: str, device: torch.device
+        self,
+        model: Any,
+        tokenizer: Tokenizer,
+        weights: ClipWeights,
+        device: torch.device,
+        options: EncoderOptions = IN_MEMORY,
     ) -> None:
-        self.id = f"{name}@{sha256[:12]}"
-        self.sha256 = sha256
+        self.id = f"{weights.name}@{weights.sha256[:12]}"
+        self.sha256 = weights.sha256
         self.device = device
+        self.dtype = autocast_dtype(options.precision, device)
         # Convolutions are half as fast again with channels last, on CPUs too; transformers do not mind.
         self.model: Any = model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-        self._tokenizer = tokenizer
         preprocess = self.visual.preprocess_cfg
-        self.image_size = _square(self.visual.image_size, name)
+        self.image_size = _square(self.visual.image_size, weights.name)
         self.mean = torch.tensor(preprocess["mean"], device=device).view(3, 1, 1)
         self.std = torch.tensor(preprocess["std"], device=device).view(3, 1, 1)
-        self._classes: OrderedDict[tuple[VocabularyClass, tuple[str, ...]], Tensor] = OrderedDict()
-        self.embed_dim = self._embed_prompts(["a"]).shape[1]
+        self.logit_scale = min(float(model.logit_scale.exp()), _LOGIT_SCALE_LIMIT)
+        # Texts are not compiled: each length would be compiled anew, and a class is embedded once.
+        encode: Any = self.model.encode_image
+        self._encode_image = torch.compile(encode) if options.compile else encode
+        tower = TextTower(self.model, device, self.dtype)
+        namespace = f"{weights.sha256} {weights.architecture} {self.dtype}"
+        cache = None if options.text_cache == "none" else TextCache(Path(options.text_cache))
+        self._texts = ClassTexts(tokenizer, tower, namespace, cache)
+        self.embed_dim = self._texts.embed_prompts(["a"]).shape[1]
 
     @property
     def visual(self) -> Any:
         """The image tower: open_clip's ``ModifiedResNet``, ``VisionTransformer`` or ``TimmModel``."""
         return self.model.visual
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return (B, 3, H, W) RGB in [0, 1] as the image tower wants it, on :attr:`device`."""
+        normalised = (images.to(self.device) - self.mean) / self.std
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the model runs."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
 
     @torch.no_grad()
     def embed_crops(self, crops: Tensor) -> Tensor:
@@ -75,86 +125,60 @@ class ClipEncoder:
         """
         if crops.shape[0] == 0:
             return torch.zeros(0, self.embed_dim, device=self.device)
-        normalised = (crops.to(self.device) - self.mean) / self.std
-        with self._autocast():
-            embedded = self.model.encode_image(normalised.contiguous(memory_format=torch.channels_last))
+        with self.autocast():
+            embedded = self._encode_image(self.normalised(crops))
         return F.normalize(embedded.float(), dim=-1)
 
-    @torch.no_grad()
     def embed_text(self, vocabulary: Vocabulary) -> Tensor:
         """Embed the classes of a vocabulary.
 
         A class is the mean of the unit embeddings of its prompts (templates x name and synonyms), scaled to
-        unit norm. Classes are cached one by one: every captioned image has its own vocabulary, words recur.
+        unit norm. Each class is embedded once: it is kept in memory, and on disk where ``options`` name a
+        folder.
 
         Returns:
             (C, D) float32 of unit norm, in the order of the classes, on :attr:`device`.
         """
-        keys = [(c, vocabulary.templates) for c in vocabulary.classes]
-        known = {key: self._classes[key] for key in keys if key in self._classes}
-        missing = [key for key in keys if key not in known]
-        if missing:
-            known.update(zip(missing, self._embed_classes(missing), strict=True))
-        self._remember(known)
-        return torch.stack([known[key] for key in keys])
-
-    def _embed_classes(self, keys: Sequence[tuple[VocabularyClass, tuple[str, ...]]]) -> list[Tensor]:
-        prompts = [list(_prompts(*key)) for key in keys]
-        embedded = self._embed_prompts([p for group in prompts for p in group])
-        means = [group.mean(dim=0) for group in embedded.split([len(group) for group in prompts])]
-        return [F.normalize(mean, dim=0) for mean in means]
-
-    def _embed_prompts(self, prompts: list[str]) -> Tensor:
-        parts = []
-        for start in range(0, len(prompts), _PROMPT_BATCH):
-            tokens = self._tokenizer(prompts[start : start + _PROMPT_BATCH]).to(self.device)
-            with torch.no_grad(), self._autocast():
-                parts.append(F.normalize(self.model.encode_text(tokens).float(), dim=-1))
-        return torch.cat(parts)
-
-    def _remember(self, used: dict[tuple[VocabularyClass, tuple[str, ...]], Tensor]) -> None:
-        for key, embedding in used.items():
-            self._classes[key] = embedding
-            self._classes.move_to_end(key)
-        while len(self._classes) > _CACHED_CLASSES:
-            self._classes.popitem(last=False)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        return self._texts.embed(vocabulary)
 
 
-def load_clip(spec: str, device: str = "auto") -> ClipEncoder:
-    """Load a CLIP.
+def load_clip(spec: str, device: str = "auto", options: EncoderOptions = DEFAULTS) -> ClipEncoder:
+    """Load a CLIP, and hold it against what is published with its weights (:func:`check_model`).
 
     Args:
         spec: ``demo``, an open_clip pair ``MODEL:PRETRAINED`` (downloaded once) or a folder with
             ``open_clip_config.json`` and weights.
         device: as :func:`~maskmill.models.device.resolve_device`.
+        options: precision, compilation, where embedded texts are kept.
 
     Raises:
-        WeightsError: the weights are missing, cannot be downloaded, do not fit the architecture, or have
-            another checksum than the one pinned beside them.
+        WeightsError: the weights are missing, cannot be downloaded, do not fit the architecture, are not run
+            as they were trained, or have another checksum than the one pinned beside them.
         ConfigError: there is no such device.
     """
     target = resolve_device(device)
     source = resolve_clip(spec)
     digest = pinned_sha256(source.file)
-    return ClipEncoder(
-        _load_model(source), open_clip.get_tokenizer(source.model), source.name, digest, target
-    )
+    model = _load_model(source)
+    check_model(model, source)
+    weights = ClipWeights(source.name, digest, _architecture(source))
+    kept = options.model_copy(update={"text_cache": _cache_folder(source, options.text_cache)})
+    return ClipEncoder(model, _tokenizer(source), weights, target, kept)
 
 
 def _load_model(source: ClipSource) -> Any:
     # Without require_pretrained open_clip leaves a model at its random start, with a mere log line.
     # QuickGELU is part of how some weights were trained, whether or not the model's name says so.
-    tagged = open_clip.get_pretrained_cfg(source.model, source.tag) if source.tag else {}
     try:
-        return open_clip.create_model(
-            source.model,
-            source.tag,
-            require_pretrained=True,
-            force_quick_gelu=bool(tagged.get("quick_gelu", False)),
-        )
+        with warnings.catch_warnings():
+            # check_model raises where open_clip only warns.
+            warnings.filterwarnings("ignore", "QuickGELU mismatch", UserWarning)
+            return open_clip.create_model(
+                source.model,
+                source.tag,
+                require_pretrained=True,
+                force_quick_gelu=source.tag is not None and wants_quick_gelu(source),
+            )
     except LOAD_ERRORS as err:
         raise WeightsError(
             f"CLIP {source.name!r} could not be loaded from {str(source.file)!r}: {err}. "
@@ -162,10 +186,28 @@ def _load_model(source: ClipSource) -> Any:
         ) from err
 
 
-def _prompts(named: VocabularyClass, templates: tuple[str, ...]) -> Iterator[str]:
-    for template in templates:
-        for word in (named.name, *named.synonyms):
-            yield template.replace("{}", word)
+def _tokenizer(source: ClipSource) -> Tokenizer:
+    try:
+        return open_clip.get_tokenizer(source.model)
+    except (*LOAD_ERRORS, ImportError) as err:
+        raise WeightsError(
+            f"the tokenizer of CLIP {source.name!r} could not be loaded ({err}): it needs the package "
+            "transformers, and its files in the cache or in the model's folder"
+        ) from err
+
+
+def _architecture(source: ClipSource) -> str:
+    config = open_clip.get_model_config(source.model)
+    body = json.dumps([config, wants_quick_gelu(source)], sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
+
+
+def _cache_folder(source: ClipSource, wanted: str) -> str:
+    """Resolve ``auto``: weights that open_clip downloads lie in the user's cache, and so may their texts."""
+    if wanted != "auto":
+        return wanted
+    folder = user_cache() if source.tag is not None else None
+    return "none" if folder is None else str(folder)
 
 
 def _square(size: int | tuple[int, int], name: str) -> int:

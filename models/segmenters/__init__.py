@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clip_diy  # noqa: F401  (importing registers it)
+from . import clip_diy, maskclip  # noqa: F401  (importing registers them)
 from .base import Segmenter
 from .registry import (
     SegmenterCard,

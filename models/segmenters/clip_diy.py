@@ -194,6 +194,7 @@ CARD = SegmenterCard(
 @register(CARD)
 def create_clip_diy(config: SegmenterConfig) -> Segmenter:
     """Build CLIP-DIY on the CLIP and the objectness that the configuration names."""
-    clip, options = load_clip(config.clip, config.device), options_of(config, ClipDiyOptions)
+    options = options_of(config, ClipDiyOptions)
+    clip = load_clip(config.clip, config.device, options.encoder)
     method = ClipDiyReleased if options.mode == "released" else ClipDiy
     return method(clip, load_objectness(config.objectness, clip), options)

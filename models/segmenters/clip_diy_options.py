@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...schemas.config import Frozen
 from ...schemas.vocabulary import Vocabulary
+from ..encoders.options import EncoderOptions
 
 
 class ClipDiyOptions(Frozen):
@@ -23,6 +24,7 @@ class ClipDiyOptions(Frozen):
         None, ge=1, description="patches lie P / this apart; default: 1 in paper mode, 2 in released mode"
     )
     scale_weights: tuple[float, ...] | None = Field(None, description="one per scale; default: all 1")
+    encoder: EncoderOptions = EncoderOptions()
     short_side: int = Field(448, ge=1, description="paper: images are resized to this short side, in pixels")
     square_side: int = Field(256, ge=1, description="released: images are resized to this square, in pixels")
     crop_batch: int = Field(256, ge=1, description="crops per forward pass")

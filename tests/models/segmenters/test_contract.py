@@ -16,6 +16,13 @@ from maskmill.schemas.vocabulary import Vocabulary
 OPTIONS: dict[str, dict[str, Any]] = {
     "clip-diy": {"short_side": 48, "patch_sizes": [32, 20], "crop_batch": 16},
     "clip-diy released": {"mode": "released", "square_side": 48, "patch_sizes": [48, 24], "crop_batch": 16},
+    "maskclip": {"short_side": 40},
+    "maskclip released": {
+        "mode": "released",
+        "short_side": 40,
+        "key_smoothing": 0.5,
+        "prompt_denoising": 0.2,
+    },
 }
 CASES = sorted({*OPTIONS, *registered()})
 SIZES = [(30, 45), (1, 1), (52, 31), (30, 45)]
