@@ -11,13 +11,21 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from ..schemas.config import CorpusConfig, EvaluateConfig, FilterConfig, LabelConfig, TrainConfig
+from ..schemas.config import (
+    CorpusConfig,
+    EvaluateConfig,
+    FilterConfig,
+    LabelConfig,
+    ObjectnessConfig,
+    TrainConfig,
+)
 from ..schemas.errors import MaskmillError
 from ..tasks.caption_filter import filter_run
 from ..tasks.evaluate import EvaluationSubject, EvaluationSummary, evaluate_run
 from ..tasks.label import label_run
 from ..tasks.runs import RunSummary
 from ..tasks.train import TrainSummary, train_run
+from ..tasks.train_objectness import ObjectnessSummary, train_objectness
 from .progress import slug, stage_progress
 
 P = ParamSpec("P")
@@ -54,6 +62,11 @@ def label_stage(
 @stage("train student")
 def train_stage(catalog: str, version: int | None, out: Path, config: TrainConfig) -> TrainSummary:
     return train_run(catalog, version, out, config, stage_progress())
+
+
+@stage("train objectness")
+def objectness_stage(corpus: CorpusConfig, out: Path, config: ObjectnessConfig) -> ObjectnessSummary:
+    return train_objectness(corpus, out, config, stage_progress())
 
 
 @stage("evaluate")

@@ -154,6 +154,35 @@ class TrainConfig(Frozen):
     )
 
 
+class ObjectnessConfig(Frozen):
+    """A head for FOUND's objectness, trained on the images of a corpus without any annotation.
+
+    The defaults are the authors' recipe on a DINO transformer. The backbone's features of all ``images`` are
+    held in memory: a photograph takes about 7 MB with DINO ViT-S/8.
+    """
+
+    backbone: str = Field(
+        "timm:vit_small_patch8_224.dino",
+        description="`timm:NAME`, `timm:NAME:FILE`, a timm folder as `timm:FOLDER`, or `clip` for CLIP's own",
+    )
+    clip: str = Field("demo", description="the CLIP that `clip` means, as SegmenterConfig.clip")
+    layer: str | None = Field(None, description="stages of a CLIP ResNet, such as layer2+layer3+layer4")
+    images: int = Field(500, ge=1, description="at most so many are learned from, drawn by the seed")
+    iterations: int = Field(500, ge=1)
+    batch: int = Field(50, ge=1, description="images per iteration")
+    learning_rate: float = Field(0.05, gt=0)
+    self_training_from: int = Field(100, ge=0, description="iteration from which the head teaches itself")
+    background_threshold: float = Field(0.3, ge=-1, le=1, description="similarity to the background's seed")
+    refresh: int = Field(1, ge=1, description="iterations for which a bilateral refinement is kept")
+    standardise: bool = Field(False, description="channels of mean 0 and deviation 1; suits ResNet stages")
+    short_side: int | None = Field(
+        None, ge=1, description="images are resized to it, pixels; default: as they are"
+    )
+    max_pixels: int = Field(100_000_000, ge=1)
+    seed: int = 0
+    device: str = "auto"
+
+
 class EvaluateConfig(Frozen):
     """mIoU of a segmenter or a student against ground truth.
 

@@ -1,4 +1,4 @@
-"""Commands about segmenters themselves: segment, segmenters."""
+"""Commands about segmenters themselves: segment, segmenters, train-objectness."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ...schemas.config import SegmenterConfig, load_config
+from ...schemas.config import ObjectnessConfig, SegmenterConfig, load_config
 from ...schemas.errors import ConfigError
 from ...schemas.vocabulary import Vocabulary, load_vocabulary
 from .app import app
-from .options import OutputOptions, SegmenterOptions
+from .options import ConfigFile, CorpusOptions, OutputOptions, SegmenterOptions
 from .output import reporting
 
 if TYPE_CHECKING:
@@ -83,6 +83,37 @@ def segment(
         for result in results:
             summary.notes.extend(_told(result))
     return 6 if refused else 0
+
+
+@app.command(
+    help_epilogue="""
+Examples:
+
+    maskmill train-objectness ./photos --out found.safetensors --backbone timm:vit_small_patch8_224.dino
+    maskmill train-objectness cc3m/ --out head.safetensors --backbone clip --clip RN50:openai --images 300
+"""
+)
+def train_objectness(
+    corpus: str,
+    *,
+    out: Annotated[Path, Parameter(help="The head's .safetensors file, for --objectness.")],
+    backbone: Annotated[str | None, Parameter(help="`timm:NAME`, `timm:NAME:FILE` or `clip`.")] = None,
+    clip: Annotated[str | None, Parameter(help="The CLIP that `clip` means.")] = None,
+    images: Annotated[int | None, Parameter(help="How many images are learned from.")] = None,
+    device: Annotated[str | None, Parameter(help="`auto`, `cpu`, `cuda` ...")] = None,
+    config: ConfigFile = None,
+    reading: CorpusOptions = CorpusOptions(),
+    output: OutputOptions = OutputOptions(),
+) -> None:
+    """Train FOUND's objectness head on the images of CORPUS; no captions and no masks are needed."""
+    given = {"backbone": backbone, "clip": clip, "images": images, "device": device}
+    settings = load_config(ObjectnessConfig, config, given)
+    from ..objectness import objectness
+
+    with reporting(output) as summary:
+        result = objectness(reading.of(corpus), out.resolve(), settings)
+        summary.add(images=result.images, errors=result.skipped)
+        summary.notes.append(f"head     {result.head}  (loss {result.loss:.3f})")
 
 
 def _words(classes: str | None, vocabulary: str | None) -> Vocabulary:

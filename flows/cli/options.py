@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -12,6 +13,7 @@ from ...schemas.config import CorpusConfig, load_config
 from ...schemas.errors import ConfigError
 
 Flag = Parameter(negative="")
+ConfigFile = Annotated[Path | None, Parameter(help="TOML file with configuration fields; flags come first.")]
 Version = Annotated[str | None, Parameter(help="Catalog version or tag; default: the newest.")]
 
 

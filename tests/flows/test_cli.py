@@ -51,7 +51,7 @@ def demo_configs(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
 
 def test_every_command_is_there() -> None:
     expected = "catalog demo demo-corpus doctor evaluate export filter label report review segment segmenters"
-    assert " ".join(COMMANDS) == f"{expected} sql train"
+    assert " ".join(COMMANDS) == f"{expected} sql train train-objectness"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -423,3 +423,15 @@ def test_a_picture_is_segmented_without_a_catalog(capsys: Captured, tmp_path: Pa
     torn = invoke(capsys, "segment", str(tmp_path / "torn.png"), *given[2:], "--classes", "cat", *small)
     assert torn.code == 6
     assert "not segmented" in torn.out
+
+
+def test_an_objectness_head_is_trained_from_the_command_line(capsys: Captured, tmp_path: Path) -> None:
+    for name in "ab":
+        Image.fromarray(np.full((40, 50, 3), 90, np.uint8)).save(tmp_path / f"{name}.png")
+    out = tmp_path / "head.safetensors"
+    (tmp_path / "recipe.toml").write_text("iterations = 2\nbatch = 2\n")
+    given = ("--backbone", "clip", "--clip", "demo", "--config", str(tmp_path / "recipe.toml"))
+    ran = invoke(capsys, "train-objectness", str(tmp_path), "--out", str(out), *given, "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["images"] == 2
+    assert out.is_file()
