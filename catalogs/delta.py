@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from ..schemas.errors import CatalogError
+from ..schemas.history import ADDED, TABLES_SINCE, written_at
 from ..schemas.tables import PARTITION, TABLES
 from .files import FileAdd, run_of
 from .storage import is_local, join, locate, reported_as
@@ -33,7 +34,8 @@ class FileTable:
     """A table of a catalog, partitioned by run.
 
     Every call reads the log afresh, so that other writers' commits are seen. All methods raise CatalogError
-    where the table is missing or damaged or the store refuses.
+    where the table is missing or damaged or the store refuses. A table that came with a later schema version
+    may be missing from an earlier catalog: it has no files then, at version 0.
 
     Args:
         catalog_uri: folder or object-store prefix of the catalog.
@@ -63,11 +65,21 @@ class FileTable:
                     raise
 
     def version(self) -> int:
-        return self._open().version()
+        table = self._look()
+        return table.version() if table else 0
 
     def sizes(self, version: int | None = None) -> dict[str, int]:
         """Return path -> bytes of the files at a version (default: the newest), sorted by path."""
-        return _sizes(self._open(version))
+        table = self._look(version)
+        return _sizes(table) if table else {}
+
+    def written_at(self, version: int | None = None) -> dict[str, int]:
+        """Return path -> schema version of the files at a version, by the columns that the log knows of each.
+
+        A run may have files of several, where a later maskmill finished or compacted it.
+        """
+        table = self._look(version)
+        return _schemas(table, self.name) if table else {}
 
     def append(self, adds: Sequence[FileAdd]) -> int:
         """Add the files that are not there yet in one commit; return their number.
@@ -175,9 +187,22 @@ class FileTable:
     def _open(self, version: int | None = None) -> DeltaTable:
         with reported_as(CatalogError, f"cannot open {self.uri!r}"):
             try:
-                return DeltaTable(self.uri, version=version, storage_options=self._options)
+                table = DeltaTable(self.uri, version=version, storage_options=self._options)
             except TableNotFoundError as err:
                 raise CatalogError(f"{self.uri!r} is missing: the catalog is damaged, or is none") from err
+            known = {field.name for field in table.schema().fields}
+            lacking = [field.name for field in self._schema if not field.nullable and field.name not in known]
+            if lacking:
+                raise CatalogError(
+                    f"{self.uri!r} is a table of another tool: it has no column {lacking[0]!r}"
+                )
+            return table
+
+    def _look(self, version: int | None = None) -> DeltaTable | None:
+        """Open the table; None where the catalog is of a maskmill that did not know it yet."""
+        if self.name in TABLES_SINCE and not version and not self.exists():
+            return None
+        return self._open(version)
 
 
 def _wait(attempt: int) -> None:
@@ -188,6 +213,20 @@ def _sizes(table: DeltaTable) -> dict[str, int]:
     actions = pa.table(table.get_add_actions(flatten=True))
     paths = [unquote(path) for path in actions["path"].to_pylist()]
     return dict(sorted(zip(paths, actions["size_bytes"].to_pylist(), strict=True)))
+
+
+def _schemas(table: DeltaTable, name: str) -> dict[str, int]:
+    actions = pa.table(table.get_add_actions(flatten=True))
+    later = [column for tables in ADDED.values() for column in tables.get(name, ())]
+    held: list[set[str]] = [set() for _ in range(actions.num_rows)]
+    for column in later:
+        # A file whose maskmill did not know a column has not counted its nulls.
+        nulls = f"null_count.{column}"
+        counts = actions[nulls].to_pylist() if nulls in actions.column_names else ()
+        for columns, count in zip(held, counts, strict=False):
+            columns |= set() if count is None else {column}
+    paths = [unquote(path) for path in actions["path"].to_pylist()]
+    return dict(sorted(zip(paths, (written_at(name, columns) for columns in held), strict=True)))
 
 
 def storage_options(uri: str) -> dict[str, str] | None:

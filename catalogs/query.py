@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import duckdb
 import fsspec
@@ -12,7 +16,7 @@ import pyarrow as pa
 from ..schemas.errors import CatalogError
 from .sql_functions import add_functions
 from .sql_tables import PinnedTables, quoted
-from .storage import is_local, locate, reported_as
+from .storage import is_local, join, locate, reported_as
 from .store import Catalog
 from .views import VIEWS
 
@@ -51,16 +55,20 @@ def connect(uri: str, version: int | str | None = None) -> duckdb.DuckDBPyConnec
 def query(uri: str, sql: str, version: int | str | None = None) -> pa.Table:
     """Answer one SELECT, WITH, VALUES, FROM, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN over a catalog version.
 
-    The statement sees the catalog's files and no other, and cannot change DuckDB's settings.
+    The statement sees the catalog's files and no other, writes none, and cannot change DuckDB's settings.
 
     Raises:
         CatalogError: as `connect`; another kind of statement, or several; DuckDB's own words on a bad one.
     """
     with connect(uri, version) as connection:
         try:
-            _refuse_all_but_reading(connection, sql)
+            sql.encode()
+            explained = _checked(connection, sql)
             _lock(connection, Catalog(uri).uri)
+            _refuse_copies(connection, explained)
             return connection.sql(sql).to_arrow_table()
+        except UnicodeEncodeError as err:
+            raise CatalogError(f"the statement is no Unicode text: {err}") from err
         except duckdb.Error as err:
             raise CatalogError(_said(err)) from err
 
@@ -77,19 +85,43 @@ def _remember_listings(fs: fsspec.AbstractFileSystem, files: Mapping[str, Sequen
         fs.ls(folder)
 
 
-def _refuse_all_but_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+def _checked(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Refuse all but one statement that reads; return it, or what it explains."""
     kinds = [statement.type for statement in connection.extract_statements(sql)]
     if kinds == [duckdb.StatementType.EXPLAIN]:
         # EXPLAIN ANALYZE runs what it explains, which may be a COPY.
-        kinds = [
-            statement.type for statement in connection.extract_statements(_EXPLAIN.sub("", sql, count=1))
-        ]
+        explain = _EXPLAIN.match(sql)
+        if explain is None:
+            raise CatalogError("let EXPLAIN be the first word of the statement")
+        sql = sql[explain.end() :]
+        kinds = [statement.type for statement in connection.extract_statements(sql)]
     if kinds != [duckdb.StatementType.SELECT]:
         given = " and ".join(kind.name for kind in kinds) or "nothing"
         raise CatalogError(f"give one statement that reads, such as a SELECT; this is {given}")
+    return sql
+
+
+def _refuse_copies(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse a SELECT that holds a COPY in its WITH, which could write wherever it may read.
+
+    DuckDB takes one at the top level alone, so that no function or text can bring it in unseen.
+    """
+    if "copy" in sql.lower():
+        planned = connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()
+        if any("COPY" in name for _, plan in planned for name in _operators(json.loads(plan))):
+            raise CatalogError("give one statement that reads, such as a SELECT; this holds a COPY")
+
+
+def _operators(plan: Any) -> Iterator[str]:
+    for node in plan:
+        yield node["name"]
+        yield from _operators(node["children"])
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, uri: str) -> None:
+    # It may be read and written to. By default it lies in the working folder, under a name that others use.
+    spill = join(tempfile.gettempdir(), f"maskmill-{uuid.uuid4().hex}")
+    connection.execute(f"SET temp_directory = {quoted(spill)}")
     connection.execute("SET python_enable_replacements = false")
     connection.execute(f"SET allowed_directories = [{quoted(uri)}]")
     connection.execute("SET enable_external_access = false")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..schemas.errors import CatalogError
 
 _SHOWN = 16
+_FAR = np.int64(1) << 40  # beyond any pixel of an image
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,28 @@ class RunBatch:
     def areas(self) -> NDArray[np.int64]:
         """Return the (N,) pixels in each mask."""
         return _sums(np.where(self.inside, self.lengths, 0), self.first)
+
+    def boxes(self, height: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the (N, 4) boxes around the masks: left, top, width, height; zeros around an empty one.
+
+        Args:
+            height: (N,) int64 pixels of the images, which the masks fill (`filling`).
+        """
+        counts = np.diff(self.first)
+        begin = np.cumsum(self.lengths) - self.lengths
+        begin -= np.repeat(begin[self.first[:-1]], counts)
+        end = begin + self.lengths - 1
+        tall = np.repeat(height, counts)
+        left, right = begin // tall, end // tall
+        # A run that goes on in the next column reaches the bottom of one and the top of the other.
+        wraps = right > left
+        top, bottom = np.where(wraps, 0, begin - left * tall), np.where(wraps, tall - 1, end - right * tall)
+        drawn = self.inside & (self.lengths > 0)
+        lows = [_least(np.where(drawn, ends, _FAR), self.first) for ends in (left, top)]
+        highs = [-_least(np.where(drawn, -ends, _FAR), self.first) for ends in (right, bottom)]
+        found = np.stack([*lows, *(high - low + 1 for low, high in zip(lows, highs, strict=True))], axis=1)
+        found[lows[0] == _FAR] = 0
+        return found
 
     def filling(self, height: NDArray[np.int64], width: NDArray[np.int64]) -> RunBatch:
         """Return this batch, whose masks fill images of these (N,) sizes.
@@ -106,6 +129,13 @@ def _places(first: NDArray[np.int64]) -> NDArray[np.int64]:
 def _sums(values: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
     total = np.concatenate(([0], np.cumsum(values)))
     return np.diff(total[first])
+
+
+def _least(values: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
+    if len(first) == 1:
+        return np.zeros(0, np.int64)
+    least: NDArray[np.int64] = np.minimum.reduceat(values, first[:-1])
+    return least
 
 
 def _add_up(lengths: NDArray[np.int64], first: NDArray[np.int64]) -> None:

@@ -45,7 +45,7 @@ def rle_area(rle: pa.Array) -> pa.Array:
     Raises:
         CatalogError: counts are damaged.
     """
-    return _in_pieces(lambda counts: _runs(counts).areas(), rle)
+    return _in_pieces(lambda counts: runs_of(counts).areas(), rle)
 
 
 def rle_iou(rle_a: pa.Array, rle_b: pa.Array, height: pa.Array, width: pa.Array) -> pa.Array:
@@ -61,7 +61,7 @@ def rle_iou(rle_a: pa.Array, rle_b: pa.Array, height: pa.Array, width: pa.Array)
 
     def piece(a: pa.Array, b: pa.Array, h: pa.Array, w: pa.Array) -> NDArray[np.float64]:
         size = _integers(h), _integers(w)
-        return ious(_runs(a).filling(*size), _runs(b).filling(*size))
+        return ious(runs_of(a).filling(*size), runs_of(b).filling(*size))
 
     return _in_pieces(piece, rle_a, rle_b, height, width)
 
@@ -76,7 +76,7 @@ def rle_decode(rle: pa.Array, height: pa.Array, width: pa.Array) -> pa.Array:
             than 2**30 pixels together.
     """
     heights, widths = _integers(height), _integers(width)
-    runs = _runs(rle).filling(heights, widths)
+    runs = runs_of(rle).filling(heights, widths)
     sizes = heights * widths
     if sizes.sum() > _MOST_PIXELS:
         raise CatalogError(
@@ -117,7 +117,12 @@ def _in_pieces(measure: Callable[..., NDArray[Any]], *columns: pa.Array | pa.Chu
     return pa.array(np.concatenate([measure(*(c.slice(start, rows) for c in whole)) for start in starts]))
 
 
-def _runs(rle: pa.Array | pa.ChunkedArray) -> RunBatch:
+def runs_of(rle: pa.Array | pa.ChunkedArray) -> RunBatch:
+    """Return the runs of COCO compressed counts.
+
+    Raises:
+        CatalogError: counts are damaged.
+    """
     array = _whole(rle).cast(pa.large_binary())
     _, offsets, data = array.buffers()
     if not len(array):

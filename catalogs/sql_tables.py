@@ -9,13 +9,13 @@ from typing import Self
 
 import pyarrow as pa
 
-from ..schemas.tables import PARTITION, TABLES
-from .files import run_of
+from ..schemas.history import schema_at
+from ..schemas.tables import PARTITION, SCHEMA_VERSION, TABLES
 from .store import Catalog
 
 # The run's folder is the last but one part of a file's path. Hive partitioning would read the same from any
 # part of the path, so that a catalog below a folder ``a=b`` or ``run_id=x`` gave wrong columns.
-_RUN = f"parse_path(filename)[-2][{len(PARTITION) + 2}:]"
+RUN_OF_FILE = f"parse_path(filename)[-2][{len(PARTITION) + 2}:]"
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.binary(): "BLOB",
@@ -36,7 +36,7 @@ class PinnedTables:
         uri: the catalog's own form of its URI.
         version: number of the version.
         files: table -> URIs of its files.
-        schemas: run id -> the schema version of its files.
+        schemas: URI -> the schema version of a file, where it is not today's.
     """
 
     uri: str
@@ -53,19 +53,19 @@ class PinnedTables:
         """
         catalog = Catalog.open(uri)
         number = catalog.resolve(version)
-        schemas = {run[PARTITION]: int(run["schema_version"]) for run in catalog.runs(number)}
-        return cls(catalog.uri, number, catalog.all_files(number), schemas)
+        return cls(catalog.uri, number, catalog.all_files(number), catalog.schemas(number))
 
     def selects(self) -> dict[str, str]:
         """Return table -> SELECT of its columns and ``run_id``."""
         return {table: _select(table, self._by_schema(uris)) for table, uris in self.files.items()}
 
-    def _by_schema(self, uris: Sequence[str]) -> list[list[str]]:
-        # DuckDB takes the columns of all files that it reads at once from the first of them.
+    def _by_schema(self, uris: Sequence[str]) -> dict[int, list[str]]:
+        # DuckDB takes the columns of all files that it reads at once from the first of them. A run may have
+        # files of several schemas, where a later maskmill finished or compacted it.
         groups: dict[int, list[str]] = defaultdict(list)
         for uri in uris:
-            groups[self.schemas[run_of(uri)]].append(uri)
-        return [groups[schema] for schema in sorted(groups)]
+            groups[self.schemas.get(uri, SCHEMA_VERSION)].append(uri)
+        return dict(sorted(groups.items()))
 
 
 def quoted(text: str) -> str:
@@ -91,16 +91,19 @@ def quoted_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _select(table: str, groups: Sequence[Sequence[str]]) -> str:
+def _select(table: str, groups: Mapping[int, Sequence[str]]) -> str:
     schema = TABLES[table].append(pa.field(PARTITION, pa.string()))
     # Without rows, it names and types the columns that files of an earlier schema do not hold.
     nulls = ", ".join(f"CAST(NULL AS {sql_type(f.type)}) AS {quoted_name(f.name)}" for f in schema)
-    parts = [f"SELECT {nulls} WHERE false", *map(_rows, groups)]
+    rows = [_rows(uris, schema_at(table, version)) for version, uris in groups.items()]
+    parts = [f"SELECT {nulls} WHERE false", *rows]
     columns = ", ".join(quoted_name(name) for name in schema.names)
     return f"SELECT {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"  # noqa: S608 - all names are quoted
 
 
-def _rows(uris: Sequence[str]) -> str:
+def _rows(uris: Sequence[str], schema: pa.Schema) -> str:
     listed = ", ".join(quoted(uri) for uri in uris)
     reader = f"read_parquet([{listed}], hive_partitioning = false, filename = true)"
-    return f"SELECT * EXCLUDE (filename), {_RUN} AS {PARTITION} FROM {reader}"  # noqa: S608 - all are quoted
+    # Named one by one: a compacted file may hold columns that the others of its group do not.
+    columns = ", ".join(quoted_name(name) for name in schema.names)
+    return f"SELECT {columns}, {RUN_OF_FILE} AS {PARTITION} FROM {reader}"  # noqa: S608 - all are quoted

@@ -17,7 +17,8 @@ from fsspec.implementations.local import LocalFileSystem
 from ..schemas.errors import CatalogError, MaskmillError
 
 _LONGEST = 400
-_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f]")
+# Delta tables decode %xx, DuckDB takes * and ? for any characters, and fsspec takes :: for two addresses.
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[*?\\\x00-\x1f]|::")
 _SCHEMES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
 _DECORATION = re.compile("\x1b\\[[0-9;]*m|↳")  # colours and arrows in the errors of deltalake
 _PACKAGES = {"s3": "maskmill[s3]", "s3a": "maskmill[s3]", "gs": "maskmill[gcs]", "gcs": "maskmill[gcs]"}
@@ -53,19 +54,26 @@ def catalog_uri(uri: str) -> str:
 
     Raises:
         CatalogError: it is neither a local folder nor on an object store that Delta tables can live on, or
-            the library for Delta tables would take its path for another.
+            one of the libraries would take its path for another.
     """
     if "://" in uri and not uri.startswith(("file://", *_SCHEMES)):
         known = ", ".join(_SCHEMES)
         raise CatalogError(f"a catalog cannot lie at {uri!r}: give a local folder or one of {known}")
+    _refuse_misread(uri)
     with reported_as(CatalogError, f"cannot open catalog {uri!r}"):
         fs, path = locate(uri)
         full = str(Path(path).resolve()) if is_local(fs) else full_uri(fs, path).rstrip("/")
-    if _MISREAD.search(full):
-        raise CatalogError(
-            f"a catalog cannot lie at {full!r}: choose a path without \\, %xx or control characters"
-        )
+    _refuse_misread(full)
     return full
+
+
+def _refuse_misread(uri: str) -> None:
+    if not uri.strip():
+        raise CatalogError("a catalog needs a place: give its folder or object-store prefix")
+    if _MISREAD.search(uri):
+        raise CatalogError(
+            f"a catalog cannot lie at {uri!r}: choose a path without \\, *, ?, ::, %xx or control characters"
+        )
 
 
 def join(uri: str, *parts: str) -> str:

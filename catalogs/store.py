@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self
 
 from ..schemas.errors import CatalogError
+from ..schemas.history import ADDED, TABLES_SINCE
 from ..schemas.tables import PARTITION, SCHEMA_VERSION, TABLES
 from .delta import FileTable
 from .evolution import widen
 from .files import FileAdd, read_files, run_of, write_rows
-from .storage import catalog_uri, join, locate, reported_as
+from .storage import catalog_uri, is_local, join, locate, reported_as
 from .tags import resolved
 
 FINISHED = "finished"
@@ -71,8 +74,8 @@ class Catalog:
     def commit(self, adds: Sequence[FileAdd]) -> int:
         """Commit files, with one Delta commit per table, in the order in which tables first occur.
 
-        Committing the same files again changes nothing. A table that an earlier maskmill made gains the
-        columns that are new since then; its files stay as they are.
+        Committing the same files again changes nothing. A catalog that an earlier maskmill made gains the
+        table, or the table the columns, that are new since then; its files stay as they are.
 
         Returns:
             The number of files that were new.
@@ -81,6 +84,8 @@ class Catalog:
         for add in adds:
             by_table[add.table].append(add)
         for table in by_table.keys() - self._wide:
+            if table in TABLES_SINCE and not self._table(table).exists():
+                self._table(table).create()
             widen(self._table(table).uri, TABLES[table])
             self._wide.add(table)
         return sum(self._table(table).append(group) for table, group in by_table.items())
@@ -158,6 +163,18 @@ class Catalog:
         snapshot = self.snapshot(version)
         return {table: self._shown(table, snapshot) for table in TABLES}
 
+    def schemas(self, version: int | str | None = None) -> dict[str, int]:
+        """Return URI -> schema version of the files at a catalog version (default: the newest), of the tables
+        that have gained columns.
+        """
+        snapshot = self.snapshot(version)
+        found: dict[str, int] = {}
+        for table in {name for tables in ADDED.values() for name in tables}:
+            if pinned := snapshot.pinned(table):
+                written = self._table(table).written_at(pinned)
+                found |= {join(self.uri, table, path): number for path, number in written.items()}
+        return found
+
     def resolve(self, version: int | str | None) -> int:
         """Return the catalog version that a number or a tag names; None is the newest.
 
@@ -197,7 +214,12 @@ class Catalog:
             fs.invalidate_cache()
             if fs.isfile(path):
                 raise CatalogError(f"{self.uri!r} is a file; a catalog is a folder")
-        return self._table(RUNS_TABLE).exists()
+            there = self._table(RUNS_TABLE).exists()
+            if not there and is_local(fs):
+                # What one may not look into seems to be missing as well.
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    os.scandir(path).close()
+        return there
 
     def _refuse_foreign(self) -> None:
         """Refuse a place that holds other things: the tables would be strewn among them."""
@@ -205,12 +227,20 @@ class Catalog:
             fs, path = locate(self.uri)
             fs.invalidate_cache()
             entries = fs.ls(path, detail=False) if fs.isdir(path) else []
-        names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in entries)
-        foreign = [name for name in names if name not in TABLES and not name.startswith(".")]
+            names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in entries)
+            foreign = [name for name in names if name not in TABLES and not name.startswith(".")]
+            foreign += [f"{name}/{one}" for name in names if name in TABLES for one in self._strangers(name)]
         if foreign:
             raise CatalogError(
                 f"{self.uri!r} holds {foreign[0]!r} and is no catalog; give a new or an empty folder"
             )
+
+    def _strangers(self, table: str) -> list[str]:
+        """Return what lies in a folder, named like a table, that no table has: folders of photos are too."""
+        fs, path = locate(join(self.uri, table))
+        entries = fs.ls(path, detail=False) if fs.isdir(path) else []
+        names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in entries)
+        return [name for name in names if not name.startswith(("_delta_log", f"{PARTITION}=", "."))]
 
     def _refuse_newer(self) -> None:
         rows = read_files(RUNS_TABLE, self._uris(RUNS_TABLE, None), ["schema_version"])

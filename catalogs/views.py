@@ -31,18 +31,75 @@ _LATEST_IMAGES = """
 SELECT images.* FROM images JOIN latest_sources USING (image_id, run_id, shard_id)
 """
 
-_LATEST_MASKS = """
-SELECT masks.* FROM masks JOIN latest_sources USING (image_id, run_id, shard_id)
+# Of the decisions on a prototype the newest counts. Merges are followed to their end, whose own decision then
+# counts for all. Two people who merge two prototypes into each other at the same moment make a circle without
+# an end: UNION stops there, and as long as nobody decides anew these keep their ids.
+_PROTOTYPE_NAMES = """
+WITH RECURSIVE ranked AS (SELECT run_id, finished_at FROM runs),
+known AS (
+    SELECT prototype_id, arg_max({'kind': kind, 'name': name}, {'at': finished_at, 'run': run_id}) AS one
+    FROM prototypes JOIN ranked USING (run_id) GROUP BY prototype_id),
+decided AS (
+    SELECT prototype_id,
+        arg_max(
+            {'decision': decision, 'name': prototype_decisions.name, 'into': merge_into, 'by': decided_by,
+                'at': decided_at},
+            {'decided_at': decided_at, 'at': finished_at, 'id': decision_id}) AS newest
+    FROM prototype_decisions JOIN ranked USING (run_id) GROUP BY prototype_id),
+steps AS (
+    SELECT prototype_id, prototype_id AS reached FROM known
+    UNION
+    SELECT steps.prototype_id, newest.into FROM steps JOIN decided ON decided.prototype_id = reached
+    WHERE newest.decision = 'merge'),
+ends AS (
+    SELECT steps.prototype_id, reached, newest.decision AS decision, newest.name AS name FROM steps
+    LEFT JOIN decided ON decided.prototype_id = reached WHERE newest.decision IS DISTINCT FROM 'merge')
+SELECT known.prototype_id,
+    CASE WHEN ends.decision = 'reject' THEN NULL
+        ELSE coalesce(CASE WHEN ends.decision = 'name' THEN ends.name END, target.one.name, reached,
+            known.prototype_id) END AS label,
+    known.one.kind AS kind, nullif(newest.decision, 'reset') AS decision, newest.into AS merge_into,
+    reached AS merged_to, newest.by AS decided_by, newest.at AS decided_at
+FROM known LEFT JOIN decided USING (prototype_id) LEFT JOIN ends USING (prototype_id)
+    LEFT JOIN known AS target ON target.prototype_id = reached
+ORDER BY known.prototype_id
 """
 
+_LATEST_MASKS = """
+SELECT masks.* REPLACE (coalesce(prototype_names.label, masks.label) AS label)
+FROM masks JOIN latest_sources USING (image_id, run_id, shard_id)
+    LEFT JOIN prototype_names ON label_kind = 'prototype' AND prototype_id = masks.label
+WHERE prototype_id IS NULL OR prototype_names.label IS NOT NULL
+"""
+
+# Labels are counted as they are stored, and named afterwards: they are few, the masks are many. An image has
+# a stored label once, but may have two that are now called the same: only of these are images counted apart.
 _CLASS_STATS = f"""
 WITH sources AS MATERIALIZED (SELECT latest_sources.*, kind FROM latest_sources JOIN runs USING (run_id)),
 looked_at AS (SELECT count(*) AS total FROM sources WHERE seen),
-classes AS (
-    SELECT label, count(*) AS images, sum(area)::BIGINT AS pixels, avg(area_fraction) AS mean_area_fraction,
-        avg(score) FILTER (kind = 'label') AS mean_score, count(*) FILTER (area < {SMALL_AREA}) AS small,
+stored AS (
+    SELECT label, label_kind = 'prototype' AS learnt, count(*) AS number, sum(area) AS area,
+        sum(area_fraction) AS fractions, sum(score) FILTER (kind = 'label') AS scores,
+        count(*) FILTER (kind = 'label') AS scored, count(*) FILTER (area < {SMALL_AREA}) AS small,
         count(*) FILTER (kind = 'review') AS reviewed
-    FROM masks JOIN sources USING (image_id, run_id, shard_id) GROUP BY label)
+    FROM masks JOIN sources USING (image_id, run_id, shard_id) GROUP BY label, learnt),
+named AS MATERIALIZED (
+    SELECT stored.* EXCLUDE (label), stored.label AS stored_label,
+        coalesce(names.label, stored.label) AS label,
+        count(*) OVER (PARTITION BY coalesce(names.label, stored.label)) AS parts
+    FROM stored LEFT JOIN prototype_names AS names ON learnt AND names.prototype_id = stored.label
+    WHERE names.prototype_id IS NULL OR names.label IS NOT NULL),
+shared AS (
+    SELECT named.label AS label, count(DISTINCT image_id) AS images
+    FROM masks JOIN (FROM named WHERE parts > 1) AS named
+        ON masks.label = stored_label AND (label_kind = 'prototype') = learnt
+    SEMI JOIN sources USING (image_id, run_id, shard_id) GROUP BY named.label),
+classes AS (
+    SELECT label, coalesce(any_value(shared.images), sum(number))::BIGINT AS images,
+        sum(area)::BIGINT AS pixels, sum(fractions) / sum(number) AS mean_area_fraction,
+        sum(scores) / nullif(sum(scored), 0) AS mean_score, sum(small)::BIGINT AS small,
+        sum(reviewed)::BIGINT AS reviewed
+    FROM named LEFT JOIN shared USING (label) GROUP BY label)
 SELECT label, images, images / total AS image_share, pixels, pixels / sum(pixels) OVER () AS pixel_share,
     mean_area_fraction, mean_score, small, reviewed
 FROM classes, looked_at ORDER BY images DESC, label
@@ -82,6 +139,7 @@ FROM masks GROUP BY label ORDER BY masks DESC, label
 VIEWS: dict[str, str] = {
     "latest_sources": _LATEST_SOURCES,
     "latest_images": _LATEST_IMAGES,
+    "prototype_names": _PROTOTYPE_NAMES,
     "latest_masks": _LATEST_MASKS,
     "class_stats": _CLASS_STATS,
     "error_summary": _ERROR_SUMMARY,

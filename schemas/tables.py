@@ -3,8 +3,9 @@
 Every table is partitioned by ``run_id``, which therefore stands in the path of a file and not inside it
 (:data:`PARTITION`). Lengths are pixels of the image as displayed (EXIF rotation applied), times are UTC.
 
-A schema only ever gains nullable columns, at its end, with a new ``SCHEMA_VERSION``: files of earlier
-versions stay as they are and read as null there. Version 2 added ``masks.entropy`` and ``images.annotator``.
+A schema only ever gains nullable columns, at its end, and a catalog only ever gains tables, with a new
+``SCHEMA_VERSION``: files of earlier versions stay as they are and read as null there. ``schemas.history``
+says what came when.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 PARTITION = "run_id"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _ID = [
     pa.field("image_id", pa.string(), nullable=False),
@@ -80,6 +81,7 @@ ENTITIES = pa.schema(
 MASKS = pa.schema(
     [
         *_ID,
+        # a class name, or of label_kind prototype the prototype's id, which stays whatever is decided on it
         pa.field("label", pa.string(), nullable=False),
         pa.field("label_kind", pa.string(), nullable=False),  # vocabulary | free_text | prototype
         pa.field("segmenter", pa.string(), nullable=False),
@@ -115,7 +117,8 @@ ERRORS = pa.schema(
 # One row per run; a catalog version is a version of this table.
 RUNS = pa.schema(
     [
-        pa.field("kind", pa.string(), nullable=False),  # filter | label | review | train | evaluate
+        # filter | label | review | train | evaluate | prototypes | decisions
+        pa.field("kind", pa.string(), nullable=False),
         pa.field("status", pa.string(), nullable=False),  # finished | failed
         pa.field("reason", pa.string()),  # why it failed
         pa.field("corpus", pa.string()),
@@ -183,6 +186,61 @@ EVALUATIONS = pa.schema(
             ),
             nullable=False,
         ),
+        pa.field("dataset", pa.string()),  # its name, e.g. voc; dataset_uri says where it lay
+        pa.field("mode", pa.string()),  # of the segmenter: paper | released; null where it has but one
+        pa.field("weights", pa.string()),  # JSON: what -> sha256 of the weights that were judged
+        # JSON: what the protocol fixes: resize, window, background rule, class renames
+        pa.field("details", pa.string()),
+        pa.field(
+            "metrics",  # further numbers, each name once, e.g. harmonic_miou; shares are in [0, 1]
+            pa.list_(pa.struct([pa.field("name", pa.string()), pa.field("value", pa.float64())])),
+        ),
+    ]
+)
+
+# One row per (run, prototype): a class that was known before, or one that was found.
+PROTOTYPES = pa.schema(
+    [
+        pa.field("prototype_id", pa.string(), nullable=False),  # in masks.label where label_kind is prototype
+        pa.field("kind", pa.string(), nullable=False),  # known | unknown
+        pa.field("name", pa.string()),  # of a known class; null of an unknown one
+        # of length 1 in the encoder's embedding space, as many numbers as that has dimensions
+        pa.field("vector", pa.list_(pa.float32()), nullable=False),
+        pa.field("support", pa.int64(), nullable=False),  # segments that belong to it, from 0
+        pa.field("share", pa.float32(), nullable=False),  # of all segments of the run, [0, 1]
+        pa.field(
+            "nearest_words",  # of a noun vocabulary, nearest first; similarity: cosine, [-1, 1]
+            pa.list_(pa.struct([pa.field("word", pa.string()), pa.field("similarity", pa.float32())])),
+            nullable=False,
+        ),
+        pa.field(
+            "exemplars",  # masks that show it best, best first; label: as in masks, score: [0, 1]
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("image_id", pa.string()),
+                        pa.field("label", pa.string()),
+                        pa.field("score", pa.float32()),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+        pa.field("encoder", pa.string(), nullable=False),  # id of the weights that made the vectors
+    ]
+)
+
+# One row per decision of a person; the newest on a prototype counts (catalogs.views, prototype_names).
+PROTOTYPE_DECISIONS = pa.schema(
+    [
+        pa.field("decision_id", pa.string(), nullable=False),
+        pa.field("prototype_id", pa.string(), nullable=False),
+        pa.field("decision", pa.string(), nullable=False),  # name | merge | reject | reset
+        pa.field("name", pa.string()),  # of decision name; null of the others
+        pa.field("merge_into", pa.string()),  # of decision merge: a prototype_id; null of the others
+        pa.field("reason", pa.string()),  # in the person's words, where given
+        pa.field("decided_by", pa.string()),  # where known
+        pa.field("decided_at", _TIME, nullable=False),
     ]
 )
 
@@ -195,4 +253,6 @@ TABLES: dict[str, pa.Schema] = {
     "runs": RUNS,
     "students": STUDENTS,
     "evaluations": EVALUATIONS,
+    "prototypes": PROTOTYPES,
+    "prototype_decisions": PROTOTYPE_DECISIONS,
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prototype_rows import decision, learn, publish_decisions
 from sql_catalog import fill, mask, publish
 
 from maskmill.catalogs.query import query
@@ -54,6 +55,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "dataset_uri": "held-out",
         "miou": 0.6,
     },
+    "How good is each segmenter on each dataset, by every number that was measured?": {
+        "dataset": "voc",
+        "protocol": "groupvit",
+        "subject_id": "clip@1",
+        "mode": "paper",
+        "miou": 0.5,
+        "metric": "harmonic_miou",
+        "value": 0.25,
+    },
     "Which masks is the segmenter least sure of?": {
         "corpus": "web",
         "key": "c",
@@ -61,6 +71,28 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "score": 0.6,
         "entropy": None,
         "area_fraction": 0.5,
+    },
+    "Which prototypes should get a name first?": {
+        "prototype_id": "p4",
+        "masks": 1,
+        "nearest_word": "animal",
+        "exemplar": image_id("web", "p"),
+    },
+    "What was decided about each prototype, and by whom?": {
+        "prototype_id": "p1",
+        "decision": "name",
+        "name": "zebra",
+        "merge_into": None,
+        "reason": "stripes",
+        "decided_by": "Ada",
+        "decided_at": ...,
+        "called_now": "zebra",
+    },
+    "Which masks did a decision rename or leave out?": {
+        "corpus": "web",
+        "key": "of p2",
+        "stored": "p2",
+        "called_now": "zebra",
     },
     "Which images have no mask, and why?": {
         "corpus": "web",
@@ -147,6 +179,14 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Is every mask sound?": {"run_id": "label-new", "masks": 5, "damaged": 0, "wrong_area": 0},
 }
 
+# Of a catalog with prototypes and a judged segmenter.
+OF_PROTOTYPES = {
+    "How good is each segmenter on each dataset, by every number that was measured?",
+    "Which prototypes should get a name first?",
+    "What was decided about each prototype, and by whom?",
+    "Which masks did a decision rename or leave out?",
+}
+
 
 def recipes() -> dict[str, str]:
     """Return question -> statement of the SQL blocks in the cookbook."""
@@ -164,15 +204,31 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> str:
     return fill(Catalog.create_or_open(str(tmp_path_factory.mktemp("cookbook") / "c"))).uri
 
 
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Prototypes that are named, merged, rejected and undecided, and a segmenter judged by a protocol."""
+    catalog = Catalog.create_or_open(str(tmp_path_factory.mktemp("learnt") / "c"))
+    learn(catalog, "p1", "p2", "p3", "p4")
+    named = decision("p1", "name", 1, name="zebra", reason="stripes", decided_by="Ada")
+    others = [decision("p2", "merge", 2, merge_into="p1"), decision("p3", "reject", 3)]
+    publish_decisions(catalog, "1", named, *others)
+    judged = {"subject": "teacher", "subject_id": "clip@1", "protocol": "groupvit", "dataset": "voc"}
+    words = {"vocabulary": "voc21", "vocabulary_hash": "h", "dataset_uri": "x", "mode": "paper"}
+    metrics = [{"name": "harmonic_miou", "value": 0.25}]
+    quality = {"images": 1, "miou": 0.5, "pixel_accuracy": 0.9, "classes": [], "metrics": metrics}
+    publish(catalog, "evaluate-1", 30, {"evaluations": [judged | words | quality]})
+    return catalog.uri
+
+
 def test_every_recipe_is_tested() -> None:
     assert list(recipes()) == list(ANSWERS)
     assert DOCS.count("```sql") == len(ANSWERS)
 
 
 @pytest.mark.parametrize("question", ANSWERS)
-def test_a_recipe_answers_its_question(filled: str, question: str) -> None:
+def test_a_recipe_answers_its_question(filled: str, learnt: str, question: str) -> None:
     expected = ANSWERS[question]
-    answer = query(filled, recipes()[question])
+    answer = query(learnt if question in OF_PROTOTYPES else filled, recipes()[question])
     assert answer.column_names == list(expected)
     assert any(_alike(row, expected) for row in answer.to_pylist()), answer.to_pylist()
 

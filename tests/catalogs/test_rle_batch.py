@@ -30,6 +30,22 @@ pairs = shapes.flatmap(lambda shape: st.tuples(*[hnp.arrays(np.bool_, shape)] * 
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.lists(shapes.flatmap(lambda shape: hnp.arrays(np.bool_, shape)), min_size=1, max_size=6))
+def test_boxes_are_those_of_pycocotools(masks: list[NDArray[np.bool_]]) -> None:
+    batch = batch_of([encode_mask(mask) for mask in masks]).filling(*sizes(masks))
+    encoded = [coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks]
+    assert batch.boxes(sizes(masks)[0]).tolist() == coco_mask.toBbox(encoded).astype(int).tolist()
+
+
+def test_runs_of_no_pixels_do_not_widen_a_box() -> None:
+    # 2 outside, 0 inside, 3 outside, 1 inside, 6 outside in an image of 3 x 4: the pixel at row 2, column 1.
+    lengths = np.array([2, 0, 3, 1, 6])
+    assert RunBatch(lengths, np.array([0, 5])).boxes(np.array([3])).tolist() == [[1, 2, 1, 1]]
+    none = RunBatch(np.zeros(0, np.int64), np.zeros(1, np.int64))
+    assert none.boxes(np.zeros(0, np.int64)).shape == (0, 4)
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.lists(pairs, min_size=1, max_size=6))
 def test_areas_and_ious_are_those_of_the_masks_and_of_pycocotools(given_pairs: list[Pair]) -> None:
     ones, others = [a for a, _ in given_pairs], [b for _, b in given_pairs]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from prototype_rows import decision, learn, publish_decisions
 from sql_catalog import fill, image, publish
 
 from maskmill.catalogs.query import connect
@@ -16,13 +17,18 @@ from maskmill.schemas.tables import TABLES
 
 
 def test_the_script_gives_a_plain_duckdb_the_same_views(catalog: Catalog) -> None:
-    script = sql_script(fill(catalog).uri)
+    learn(fill(catalog), "p1", "p2", "p3")
+    named = decision("p1", "name", 1, name="it's a zebra")
+    publish_decisions(catalog, "1", named, decision("p2", "merge", 1, merge_into="p1"))
+    script = sql_script(catalog.uri)
     with duckdb.connect(":memory:") as plain, connect(catalog.uri) as ours:
         plain.execute(script)
         for name in (*TABLES, *VIEWS):
             statement = f'SELECT * FROM "{name}" ORDER BY ALL'
             assert plain.table(name).columns == ours.table(name).columns
             assert plain.execute(statement).fetchall() == ours.execute(statement).fetchall(), name
+        labels = plain.execute("SELECT label FROM latest_masks WHERE label_kind = 'prototype' ORDER BY key")
+        assert labels.fetchall() == [("it's a zebra",), ("it's a zebra",), ("p3",)]
         assert plain.execute("SELECT bbox_iou(0, 0, 4, 4, 2, 0, 4, 4)").fetchall() == [
             (pytest.approx(1 / 3),)
         ]
