@@ -34,8 +34,9 @@ class KnownImage:
 class ImageNames:
     """Finds the images of some names among those of label runs.
 
-    A name means the image with that key, or with that key and a suffix of image files; else the image whose
-    key is the end of the name, or that ends in the name, by whole folders.
+    A name means the image that has just this key, letter by letter. Else it is taken for a path: it means the
+    image with that key, or with that key and a suffix of image files; else the image whose key is the end of
+    the name, or that ends in the name, by whole folders.
 
     Args:
         files: URIs of ``images`` files; where two hold an image, the later one counts.
@@ -46,7 +47,8 @@ class ImageNames:
     """
 
     def __init__(self, files: Sequence[str], names: Iterable[str]) -> None:
-        wanted = pa.array({part.rpartition("/")[2] for name in names for part in _forms(name)}, pa.string())
+        forms = (form for name in names for form in (name, *_forms(name)))
+        wanted = pa.array({form.rpartition("/")[2] for form in forms}, pa.string())
         self._images: dict[str, KnownImage] = {}
         self._endings: dict[str, set[str]] = defaultdict(set)
         for file in files:
@@ -63,6 +65,8 @@ class ImageNames:
         return Fault(ReviewReason.UNKNOWN_IMAGE, f"no labelled image of the corpus is called {names[0]!r}")
 
     def _find(self, name: str) -> KnownImage | Fault | None:
+        if name in self._images:
+            return self._images[name]
         forms = list(_forms(name))
         key = next((key for form in forms for key in _endings(form) if key in self._images), None)
         if key is not None:
@@ -93,4 +97,6 @@ def _endings(form: str) -> Iterator[str]:
 
 def _named(images: pa.Table, wanted: pa.Array) -> pa.Table:
     """Return the images whose key ends, after the last slash, in one of the wanted names."""
-    return images.filter(pc.is_in(pc.replace_substring_regex(images["key"], "^.*/", ""), value_set=wanted))
+    return images.filter(
+        pc.is_in(pc.replace_substring_regex(images["key"], "(?s)^.*/", ""), value_set=wanted)
+    )

@@ -124,6 +124,9 @@ def parsed(uri: str, data: bytes) -> Any:
 
 def is_name(value: object) -> TypeGuard[str]:
     """Tell whether a value is a text that can be stored and read as the name of something."""
-    if not isinstance(value, str) or not value.strip():
-        return False
-    return not any(0xD800 <= ord(letter) < 0xE000 for letter in value)
+    return is_key(value) and bool(value.strip())
+
+
+def is_key(value: object) -> TypeGuard[str]:
+    """Tell whether a value is a text that can be stored as the key of an image, blank or not."""
+    return isinstance(value, str) and not any(0xD800 <= ord(letter) < 0xE000 for letter in value)

@@ -43,8 +43,10 @@ class Writer(Protocol):
         ...
 
 
-def save_image(job: ExportJob, record: ExportRecord, counts: Counter[str], folder: str = "images") -> str:
-    """Write a record's image to ``FOLDER/SPLIT/SHARD/STEM.SUFFIX``.
+def save_image(
+    job: ExportJob, record: ExportRecord, counts: Counter[str], folder: str = "images", tail: str = ""
+) -> str:
+    """Write a record's image to ``FOLDER/SPLIT/SHARD/STEM`` with a tail and its suffix.
 
     Returns:
         What the tool shall call it: the path below ``FOLDER/SPLIT`` after ``image_prefix``; where images are
@@ -56,7 +58,7 @@ def save_image(job: ExportJob, record: ExportRecord, counts: Counter[str], folde
         return f"{config.image_prefix}{record.key}{config.image_suffix}"
     data, suffix = portable_image(record, config.image_format)
     counts[f"files_{suffix[1:]}"] += 1
-    name = f"{record.shard_id}/{record.stem}{suffix}"
+    name = f"{record.shard_id}/{record.stem}{tail}{suffix}"
     job.folder.write(f"{folder}/{record.split}/{name}", data)
     return f"{config.image_prefix}{name}"
 

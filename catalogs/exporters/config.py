@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,12 +10,15 @@ from ...schemas.config import CorpusConfig, Frozen
 
 Format = Literal["coco", "coco-panoptic", "index-png", "yolo-seg", "webdataset", "hf", "labelstudio"]
 
-# Where the images lie now, and which version named the run, change nothing in what is written.
-_ELSEWHERE = {"version", "run_id", "corpus"}
+# Where the images lie now, and which version named the runs, change nothing in what is written.
+_ELSEWHERE = {"version", "run_id", "corrections", "corpus"}
 
 
 class ExportConfig(Frozen):
-    """One export of the masks of one label run.
+    """One export of the masks of one label run, and of what people corrected of them.
+
+    An image that a review run of the same corpus in the version has is exported as people left it, also where
+    that is without masks or where the label run passed over it; of several reviews the last one counts.
 
     Masks whose score or area is too small, and labels in no class where ``unknown`` is ``ignore``, are
     ignored pixels in label maps and have no annotation in formats of single masks. Where masks overlap, the
@@ -23,8 +26,11 @@ class ExportConfig(Frozen):
     """
 
     format: Format = "coco"
-    version: int | None = Field(None, ge=1, description="catalog version; default: the newest")
+    version: Annotated[int, Field(ge=1)] | str | None = Field(
+        None, description="catalog version or tag; default: the newest"
+    )
     run_id: str | None = Field(None, description="label run; default: the newest finished one in the version")
+    corrections: bool = Field(True, description="let what people corrected stand in for the masks of the run")
     classes: str | None = Field(
         None,
         description="vocabulary by name or file: its names are the classes in order, its synonyms go to "
@@ -48,6 +54,7 @@ class ExportConfig(Frozen):
     )
     image_prefix: str = Field("", description="put before every image's name, such as a URL or a folder")
     image_suffix: str = Field("", description="put after the key where images are none, such as .jpg")
+    layout: Literal["mmseg", "cityscapes"] = Field("mmseg", description="index-png: names of the files")
     shape: Literal["brush", "polygon"] = Field("brush", description="labelstudio: how a mask is drawn")
     tolerance: float = Field(
         0.75, ge=0, description="polygons: how far a corner that is left out may lie off, in pixels; 0: exact"
@@ -62,7 +69,17 @@ class ExportConfig(Frozen):
             raise ValueError("image_suffix is for images = none; copied images have that of their format")
         if self.components and self.format not in ("coco", "coco-panoptic"):
             raise ValueError(f"components are for coco and coco-panoptic, not for {self.format}")
+        if self.layout == "cityscapes" and self.format != "index-png":
+            raise ValueError(f"layout = cityscapes is for index-png, not for {self.format}")
+        if self.layout == "cityscapes" and self.image_format == "jpg":
+            raise ValueError("layout = cityscapes names PNG images, so image_format cannot be jpg")
         return self
+
+    @property
+    def tag(self) -> str | None:
+        """The tag that names the version; None where a number does, or nothing."""
+        given = self.version
+        return given if isinstance(given, str) and not given.isdecimal() else None
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 ``.parts/plan.json`` says which export the folder is for; ``.parts/SHARD.done`` says that a shard is written,
 with its counts; what a format puts together at the end lies in ``.parts`` until then. ``export.json`` is
-written last: with it the export is finished, and ``.parts`` goes.
+written last: with it the export is finished, and ``.parts`` goes. ``.export.lock`` says which process is at
+work.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from ...schemas.errors import ConfigError
 from ..storage import put_file
+from .lock import LOCK, locked
 
 MANIFEST = "export.json"
 _PARTS = ".parts"
@@ -38,6 +40,14 @@ class ExportFolder:
         """Return ``export.json`` of a finished export, None where there is none."""
         return _read(self.out / MANIFEST)
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other processes out, which would write the same files.
+
+        Raises:
+            ConfigError: another is at work.
+        """
+        return locked(self.out)
+
     def claim(self, plan: Mapping[str, Any]) -> None:
         """Take the folder for an export, or go on with the same one.
 
@@ -51,8 +61,8 @@ class ExportFolder:
                 f"{str(self.out)!r} holds an unfinished export with another {changed}: give that again to go "
                 "on, or give another folder"
             )
-        foreign = [p.name for p in self.out.iterdir() if p.name != _PARTS] if self.out.is_dir() else []
-        if known is None and foreign:
+        foreign = self._foreign() if known is None else []
+        if foreign:
             raise ConfigError(f"{str(self.out)!r} holds {min(foreign)!r}: give a new or an empty folder")
         if known is None:
             put_file(str(self.parts / _PLAN), json.dumps(plan).encode())
@@ -91,12 +101,22 @@ class ExportFolder:
         draft.replace(target)
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Write ``export.json``, and drop what was kept for going on."""
+        """Write ``export.json``, with which the export is finished."""
         put_file(str(self.out / MANIFEST), (json.dumps(manifest, indent=2) + "\n").encode())
         self.clean()
 
     def clean(self) -> None:
+        """Drop what was kept for going on, and drafts of ``export.json`` that a killed process has left."""
         shutil.rmtree(self.parts, ignore_errors=True)
+        for draft in self.out.glob(f".{MANIFEST}.*.part"):
+            draft.unlink(missing_ok=True)
+
+    def _foreign(self) -> list[str]:
+        """Return the names of what no export has put here."""
+        if not self.out.is_dir():
+            return []
+        names = [path.name for path in self.out.iterdir()]
+        return [name for name in names if name != _PARTS and not name.startswith(LOCK)]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

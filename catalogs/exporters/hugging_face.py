@@ -87,7 +87,7 @@ class HuggingFaceWriter:
         yield f"Made with maskmill from version {origin['version']}, run `{origin['run_id']}`. "
         yield "Classes by id in `label_map`:\n\n"
         for number, name in enumerate(self._job.classes.names):
-            yield f"{number}. {name}\n" if number else f"0. {name}\n"
+            yield f"{number}. {' '.join(name.split())}\n"
 
     def _part(self, shard_id: str, split: str) -> Path:
         return self._job.folder.part(f"{shard_id}.{split}.parquet")

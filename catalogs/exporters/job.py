@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from .hugging_face import HuggingFaceWriter
 from .index_png import IndexPngWriter
 from .label_studio import LabelStudioWriter
 from .panoptic import PanopticWriter
+from .records import ExportRecord
 from .source import ExportSource
 from .web_dataset import WebDatasetWriter
 from .yolo import YoloWriter
@@ -52,7 +53,8 @@ class ExportSummary:
     """What an export has written.
 
     Args:
-        counts: ``images``, ``masks`` and what else the format counts, over all calls.
+        review_run_ids: the reviews whose masks stand in for the run's, oldest first.
+        counts: ``images``, ``masks``, ``corrected`` images and what else the format counts, over all calls.
         shards_done: shards that this call has written; 0 where everything was there.
     """
 
@@ -60,6 +62,7 @@ class ExportSummary:
     format: str
     version: int
     run_id: str
+    review_run_ids: tuple[str, ...]
     classes: tuple[str, ...]
     counts: Mapping[str, int]
     shards_done: int
@@ -68,11 +71,11 @@ class ExportSummary:
 def export(
     uri: str, out: str | Path, config: ExportConfig, progress: ExportProgress | None = None
 ) -> ExportSummary:
-    """Write the masks of one label run of a catalog in the format of another tool.
+    """Write the masks of one label run of a catalog, and its corrections, in the format of another tool.
 
     Nothing is held in memory but the rows of one shard. What an interrupted call has finished is not done
     again, and a second call of a finished export changes nothing. ``export.json`` beside the result says
-    where it comes from, and is written last.
+    where it comes from, and is written last. A lock in the folder keeps a second process out.
 
     Args:
         uri: the catalog.
@@ -81,28 +84,43 @@ def export(
     Raises:
         CatalogError: no catalog, version or label run; an image is gone or has changed; the folder cannot be
             written.
-        ConfigError: the folder holds something else, or the format cannot hold the classes.
+        ConfigError: the folder holds something else, another process is at work there, or the format cannot
+            hold the classes.
         CorpusError: the corpus is gone.
     """
     source = ExportSource(uri, config)
     folder = ExportFolder(_local(out))
     plan = _plan(source, config)
-    finished = folder.manifest()
-    if finished is not None:
-        _refuse_other(folder, finished, plan)
-        folder.clean()
+    if (finished := _finished(folder, plan)) is not None:
         return _summary(folder.out, finished, 0)
     job = ExportJob(config, source.classes, folder, _origin(source))
     writer = WRITERS[config.format](job)
     try:
-        folder.claim(plan)
-        counts, written = _write_shards(source, folder, writer, progress)
-        writer.finish(source.shards)
-        manifest = {"format": config.format, **job.origin, "classes": source.classes.names, "counts": counts}
-        folder.finish({**manifest, "plan": plan})
+        with folder.locked():
+            # Another process may have finished it between the first look and the lock.
+            if (finished := _finished(folder, plan)) is not None:
+                return _summary(folder.out, finished, 0)
+            folder.claim(plan)
+            counts, written = _write_shards(source, folder, writer, progress)
+            writer.finish(source.shards)
+            manifest = {"format": config.format, **job.origin, "classes": source.classes.names}
+            folder.finish({**manifest, "counts": counts, "plan": plan})
     except OSError as err:
         raise CatalogError(f"cannot write export {str(folder.out)!r}: {one_line(err)}") from err
-    return _summary(folder.out, manifest, written)
+    return _summary(folder.out, {**manifest, "counts": counts}, written)
+
+
+def _finished(folder: ExportFolder, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return ``export.json`` where this export is finished.
+
+    Raises:
+        ConfigError: another export is.
+    """
+    finished = folder.manifest()
+    if finished is not None:
+        _refuse_other(folder, finished, plan)
+        folder.clean()
+    return finished
 
 
 def _write_shards(
@@ -119,7 +137,8 @@ def _write_shards(
         progress.start("export", len(left))
     try:
         for shard in left:
-            new = writer.write(shard, source.records(shard))
+            new = Counter[str]()
+            new.update(writer.write(shard, _counted(source.records(shard), new)))
             folder.mark_done(shard, new)
             counts.update(new)
             if progress is not None:
@@ -130,11 +149,21 @@ def _write_shards(
     return dict(sorted(counts.items())), len(left)
 
 
+def _counted(records: Iterable[ExportRecord], counts: Counter[str]) -> Iterator[ExportRecord]:
+    """Pass records on and count those that people corrected."""
+    for record in records:
+        if record.corrected:
+            counts["corrected"] += 1
+        yield record
+
+
 def _plan(source: ExportSource, config: ExportConfig) -> dict[str, Any]:
     """Return what makes two exports the same, as JSON values; the version that shows the run does not."""
-    names = json.dumps([source.classes.names, source.classes.ids, source.shards])
+    called = dict(source.prototypes.labels)
+    names = json.dumps([source.classes.names, source.classes.ids, source.shards, called])
     return {
         "run_id": source.run_id,
+        "review_run_ids": list(source.reviews.run_ids),
         **config.identity(),
         "classes_and_shards": hashlib.sha256(names.encode()).hexdigest()[:16],
     }
@@ -145,7 +174,9 @@ def _origin(source: ExportSource) -> dict[str, Any]:
     return {
         "catalog": source.uri,
         "version": source.version,
+        "tag": source.tag,
         "run_id": source.run_id,
+        "review_run_ids": list(source.reviews.run_ids),
         "corpus": run["corpus"],
         "weights": run["weights"],
         "code_version": run["code_version"],
@@ -168,6 +199,7 @@ def _summary(out: Path, manifest: Mapping[str, Any], written: int) -> ExportSumm
         format=manifest["format"],
         version=manifest["version"],
         run_id=manifest["run_id"],
+        review_run_ids=tuple(manifest["review_run_ids"]),
         classes=tuple(manifest["classes"]),
         counts=manifest["counts"],
         shards_done=written,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -47,7 +48,8 @@ def colour_png(ids: NDArray[np.uint32]) -> bytes:
     return _packed(Image.fromarray(np.ascontiguousarray(bytes_of[..., :3])))
 
 
-def voc_palette() -> list[int]:
+@cache
+def voc_palette() -> tuple[int, ...]:
     """Return 256 RGB colours, flat: the bits of an index, three by three, go to the colours' high bits.
 
     Source: ``VOClabelcolormap`` of the PASCAL VOC development kit.
@@ -58,8 +60,7 @@ def voc_palette() -> list[int]:
         for channel in range(3):
             bit = (index >> (3 * level + channel)) & 1
             palette[:, channel] |= (bit << (7 - level)).astype(np.uint8)
-    flat: list[int] = palette.ravel().tolist()
-    return flat
+    return tuple(palette.ravel().tolist())
 
 
 def _narrow(labels: NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from ...schemas.errors import ConfigError
 from ..rle import decode_mask
 from .base import ExportJob, filled_shards, save_image
 from .brush_rle import encode_brush
@@ -22,6 +24,8 @@ from .components import components
 from .polygons import polygon_of
 from .records import ExportMask, ExportRecord
 
+# https://www.w3.org/TR/xml/#charsets
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FROM, _TO = "label", "image"
 
 
@@ -32,9 +36,18 @@ class LabelStudioWriter:
     the address that Label Studio reaches, such as ``/data/local-files/?d=images/train/``. Masks are
     predictions of the run, for people to correct. Brushes keep every pixel; polygons are one a connected part
     of at least ``min_area``. Tasks keep ``key``, ``split`` and ``captions`` in their data.
+
+    Raises:
+        ConfigError: a class name has a character that no XML holds.
     """
 
     def __init__(self, job: ExportJob) -> None:
+        unwritable = next((name for name in job.classes.things if _NO_XML.search(name)), None)
+        if unwritable is not None:
+            raise ConfigError(
+                f"class {unwritable!r} has a control character, which Label Studio's interface cannot hold: "
+                "rename it with a vocabulary (classes)"
+            )
         self._job = job
 
     def write(self, shard_id: str, records: Iterable[ExportRecord]) -> Counter[str]:
@@ -64,27 +77,29 @@ class LabelStudioWriter:
             "split": record.split,
             "captions": list(record.captions),
         }
-        regions = [region for mask in record.things for region in self._regions(record, mask)]
+        shapes = [(mask, shape) for mask in record.things for shape in self._shapes(record, mask)]
+        regions = [self._region(record, number, *shape) for number, shape in enumerate(shapes)]
         return {
             "data": data,
             "predictions": [{"model_version": self._job.origin["run_id"], "result": regions}],
         }
 
-    def _regions(self, record: ExportRecord, mask: ExportMask) -> Iterator[dict[str, Any]]:
-        kind = self._kind
-        for number, shape in enumerate(self._shapes(record, mask)):
-            identity = f"{record.image_id}\0{mask.label}\0{number}"
-            yield {
-                "id": hashlib.sha256(identity.encode()).hexdigest()[:10],
-                "from_name": _FROM,
-                "to_name": _TO,
-                "type": kind,
-                "original_width": record.width,
-                "original_height": record.height,
-                "image_rotation": 0,
-                "score": mask.score,
-                "value": {**shape, kind: [self._job.classes.names[mask.class_id]]},
-            }
+    def _region(
+        self, record: ExportRecord, number: int, mask: ExportMask, shape: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        identity = f"{record.image_id}\0{mask.label}\0{number}"
+        kind = f"{self._job.config.shape}labels"
+        return {
+            "id": hashlib.sha256(identity.encode()).hexdigest()[:10],
+            "from_name": _FROM,
+            "to_name": _TO,
+            "type": kind,
+            "original_width": record.width,
+            "original_height": record.height,
+            "image_rotation": 0,
+            "score": mask.score,
+            "value": {**shape, kind: [self._job.classes.names[mask.class_id]]},
+        }
 
     def _shapes(self, record: ExportRecord, mask: ExportMask) -> Iterator[dict[str, Any]]:
         config = self._job.config
@@ -96,10 +111,6 @@ class LabelStudioWriter:
             points = polygon_of(part.pixels, config.tolerance, 0.0, config.min_area)
             percent = (points + np.array([part.x, part.y])) * 100 / (record.width, record.height)
             yield {"points": [[round(x, 4), round(y, 4)] for x, y in percent.tolist()], "closed": True}
-
-    @property
-    def _kind(self) -> str:
-        return f"{self._job.config.shape}labels"
 
     def _interface(self) -> str:
         tag = "BrushLabels" if self._job.config.shape == "brush" else "PolygonLabels"

@@ -43,6 +43,7 @@ class ExportRecord:
         image: the image file as it lies in the corpus; None where images are not exported.
         width, height: pixels of the image as displayed.
         split: ``train`` or ``val``.
+        corrected: people drew the masks, or found that there is nothing.
     """
 
     key: str
@@ -54,6 +55,7 @@ class ExportRecord:
     image: bytes | None
     captions: tuple[str, ...]
     masks: tuple[ExportMask, ...]
+    corrected: bool = False
 
     @property
     def things(self) -> tuple[ExportMask, ...]:
@@ -62,11 +64,15 @@ class ExportRecord:
 
     @property
     def stem(self) -> str:
-        """A file name for the key: without dots, and different for two keys of a shard."""
+        """A file name for the key: without dots, at most 100 letters, and different for two keys of a shard.
+
+        A key that is a name of ASCII letters, digits, ``_`` and ``-`` stays; of any other as much as can be
+        read stays, and a hash of the key follows after ``~``, which no key that stays holds.
+        """
         if _SAFE.fullmatch(self.key):
             return self.key
-        digest = hashlib.sha256(self.key.encode()).hexdigest()[:8]
-        return f"{_UNSAFE.sub('_', self.key)[-80:]}-{digest}"
+        digest = hashlib.sha256(self.key.encode()).hexdigest()[:16]
+        return f"{_UNSAFE.sub('_', self.key)[-80:].lstrip('-')}~{digest}"
 
     def labels(self) -> NDArray[np.uint16]:
         """Return the (H, W) class ids; 0 is background, 65535 is ignore.
@@ -78,9 +84,3 @@ class ExportRecord:
         for mask in self.masks:
             labels[decode_mask(mask.rle, self.height, self.width)] = mask.class_id
         return labels
-
-
-def split_of(image_id: str, val_share: float, seed: int) -> str:
-    """Return ``val`` for about a share of the images, by a hash: the same in every export with this seed."""
-    digest = hashlib.blake2b(f"{seed}\0{image_id}".encode(), digest_size=8).digest()
-    return "val" if int.from_bytes(digest, "big") < val_share * 2**64 else "train"

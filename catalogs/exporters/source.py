@@ -1,10 +1,10 @@
-"""The masks of a pinned label run, shard by shard, with the images they were drawn on."""
+"""The masks of a pinned label run and its corrections, shard by shard, with the images they lie on."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...schemas.errors import CatalogError, CorpusError
@@ -12,18 +12,26 @@ from ...schemas.labelmap import IGNORE
 from ...schemas.samples import Sample, Shard
 from ...schemas.tables import PARTITION
 from ..corpora import CorpusReader, open_corpus
-from ..dataset import corpus_of
 from ..files import read_files, run_of
 from ..parts import Part, parts_of, read_part
+from ..prototype_labels import PrototypeLabels
+from ..reviews import Reviews
+from ..run_corpus import corpus_of
+from ..splits import split_of
 from ..storage import reported_as
 from ..store import Catalog
 from .classes import ClassMap
 from .config import ExportConfig
-from .records import ExportMask, ExportRecord, split_of
+from .records import ExportMask, ExportRecord
 
 _IMAGE_COLUMNS = ["image_id", "key", "width", "height", "sha256", "status"]
-_MASK_COLUMNS = ["image_id", "label", "rle", "score", "area", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
+_LABEL = ["label", "label_kind"]
+_BOX = ["bbox_x", "bbox_y", "bbox_w", "bbox_h"]
+_MASK_COLUMNS = ["image_id", *_LABEL, "rle", "score", "area", *_BOX]
 _FILES_AT_ONCE = 64
+LABELLED = "labelled"
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 class ExportSource:
@@ -31,25 +39,31 @@ class ExportSource:
 
     Attributes:
         version, run_id, run: what was pinned.
+        tag: the tag that named the version, None where it was a number or the newest.
+        reviews: what people corrected, which stands in for the run's masks.
+        prototypes: what the masks of prototypes are called.
         classes: the classes of the export.
         shards: shard ids, sorted.
 
     Raises:
-        CatalogError: no such version or label run, or no class is left.
+        CatalogError: no such version, tag or label run, or no class is left.
         ConfigError: the vocabulary of the classes cannot be read.
     """
 
     def __init__(self, uri: str, config: ExportConfig) -> None:
         catalog = Catalog.open(uri)
         self.uri = catalog.uri
-        self.version = catalog.version() if config.version is None else config.version
+        self.version = catalog.resolve(config.version)
+        self.tag = config.tag
         self.run = catalog.newest_run("label", self.version, config.run_id)
         self.run_id: str = self.run[PARTITION]
         self._config = config
         self._images, self._masks = (self._parts(catalog, table) for table in ("images", "masks"))
         self.shards = tuple(sorted(self._images))
+        self.prototypes = PrototypeLabels.of(catalog, self.version)
+        self.reviews = self._reviews(catalog) if config.corrections else Reviews.none()
         self.classes = (
-            ClassMap.of_labels(self._labels())
+            ClassMap.of_labels(self._labels() | self.reviews.labels())
             if config.classes is None
             else ClassMap.load(config.classes, config.unknown)
         )
@@ -57,32 +71,36 @@ class ExportSource:
         self._corpus_shards: dict[str, Shard] = {}
 
     def records(self, shard_id: str) -> Iterator[ExportRecord]:
-        """Yield the labelled images of a shard in the order of the corpus.
+        """Yield the images of a shard that were labelled or reviewed, in the order of the corpus.
 
         Raises:
             CorpusError: the corpus is gone.
             CatalogError: an image is gone or is not the one that was labelled, or a file is damaged.
         """
         rows = read_part("images", self._images[shard_id], _IMAGE_COLUMNS).to_pylist()
-        labelled = {row["key"]: row for row in rows if row["status"] == "labelled"}
+        drawn = self.reviews.masks([row["image_id"] for row in rows], _MASK_COLUMNS)
+        seen = {r["key"]: r for r in rows if r["status"] == LABELLED or r["image_id"] in drawn}
         masks = self._masks_by_image(shard_id)
         if self._config.images == "none":
-            for row in labelled.values():
-                yield self._record(shard_id, row, masks[row["image_id"]], None)
+            for row in seen.values():
+                yield self._record(shard_id, row, drawn, masks, None)
             return
         for sample in self._samples(shard_id):
-            if (found := labelled.pop(sample.key, None)) is not None:
+            if (found := seen.pop(sample.key, None)) is not None:
                 self._check(sample, found)
-                yield self._record(shard_id, found, masks[found["image_id"]], sample)
-        if labelled:
+                yield self._record(shard_id, found, drawn, masks, sample)
+        if seen:
             raise CatalogError(
-                f"shard {shard_id!r} has lost image {min(labelled)!r} since run {self.run_id!r} labelled it"
+                f"shard {shard_id!r} has lost image {min(seen)!r} since run {self.run_id!r} labelled it"
             )
 
     def _record(
-        self, shard_id: str, row: Mapping[str, Any], masks: list[dict[str, Any]], sample: Sample | None
+        self, shard_id: str, row: Mapping[str, Any], drawn: Rows, masks: Rows, sample: Sample | None
     ) -> ExportRecord:
-        ranked = sorted(masks, key=lambda m: (m["score"], m["label"]))
+        """Make the record of an image; ``drawn`` are the masks by people, ``masks`` those of the run."""
+        corrected = row["image_id"] in drawn
+        mine = (drawn if corrected else masks).get(row["image_id"], ())
+        ranked = sorted(mine, key=lambda m: (m["score"], m["label"]))
         return ExportRecord(
             key=row["key"],
             image_id=row["image_id"],
@@ -93,6 +111,7 @@ class ExportSource:
             image=None if sample is None else sample.image,
             captions=() if sample is None else tuple(c for c in sample.captions if c is not None),
             masks=tuple(self._mask(m) for m in ranked),
+            corrected=corrected,
         )
 
     def _mask(self, row: Mapping[str, Any]) -> ExportMask:
@@ -105,7 +124,9 @@ class ExportSource:
         masks: dict[str, list[dict[str, Any]]] = defaultdict(list)
         if shard_id in self._masks:
             for row in read_part("masks", self._masks[shard_id], _MASK_COLUMNS).to_pylist():
-                masks[row["image_id"]].append(row)
+                label = self.prototypes.label_of(row)
+                if label is not None:
+                    masks[row["image_id"]].append(row | {"label": label})
         return masks
 
     def _samples(self, shard_id: str) -> Iterator[Sample]:
@@ -130,9 +151,16 @@ class ExportSource:
         files = catalog.files(table, self.version)
         return parts_of([file for file in files if run_of(file) == self.run_id])
 
+    def _reviews(self, catalog: Catalog) -> Reviews:
+        images = sorted({part.uri for part in self._images.values()})
+        return Reviews.of(catalog, self.version, self.run, images)
+
     def _labels(self) -> set[str]:
         files, labels = sorted({part.uri for part in self._masks.values()}), set[str]()
         for first in range(0, len(files), _FILES_AT_ONCE):
-            found = read_files("masks", files[first : first + _FILES_AT_ONCE], ["label"])
-            labels.update(found.column("label").unique().to_pylist())
+            found = read_files("masks", files[first : first + _FILES_AT_ONCE], _LABEL)
+            for row in found.group_by(_LABEL).aggregate([]).to_pylist():
+                label = self.prototypes.label_of(row)
+                if label is not None:
+                    labels.add(label)
         return labels

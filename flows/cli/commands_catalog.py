@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from ...schemas.config import load_config
+from ...schemas.errors import ConfigError
 from .app import app
 from .options import Flag, OutputOptions, Version, version_or_tag
 from .output import print_found, reporting
@@ -68,13 +69,27 @@ def diff(uri: str, first: str, second: str | None = None, /, *, json: Json = Fal
 
 
 @catalog.command
-def verify(uri: str, *, version: Version = None, json: Json = False) -> int:
+def verify(
+    uri: str,
+    *,
+    version: Version = None,
+    measure: Annotated[str, Parameter(help="Masks to measure again: a number, all or none.")] = "20000",
+    seed: Annotated[int, Parameter(help="Which masks are drawn for it.")] = 0,
+    json: Json = False,
+) -> int:
     """Read a version whole and list what is missing, damaged, doubled or strayed; exit code 4 on a fault."""
     from ...catalogs.maintenance import verify as check
 
-    found = check(uri, version_or_tag(version))
+    number = {"all": None, "none": 0}[measure] if measure in ("all", "none") else _whole_number(measure)
+    found = check(uri, version_or_tag(version), number, seed)
     print_found(found.fields(), found.rows(), json)
     return 0 if found.ok else 4
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"--measure {text!r} must be a number of masks, all or none")
+    return int(text)
 
 
 @catalog.command
@@ -148,7 +163,8 @@ def sql_script(
 Examples:
 
     maskmill export ./catalog --format index-png --out ./voc --classes voc21
-    maskmill export s3://bucket/catalog --format coco --version 4 --min-score 0.5 --out ./coco
+    maskmill export s3://bucket/catalog --format coco --version paper --min-score 0.5 --out ./coco
+    maskmill export ./catalog --format index-png --layout cityscapes --out ./city --no-corrections
 """
 )
 def export(
@@ -156,13 +172,21 @@ def export(
     *,
     out: Annotated[Path, Parameter(help="A new or empty folder.")],
     format: Literal["coco", "coco-panoptic", "index-png", "yolo-seg", "webdataset", "hf", "labelstudio"],
-    version: Annotated[int | None, Parameter(help="Catalog version; default: the newest.")] = None,
+    version: Version = None,
     run_id: Annotated[str | None, Parameter(help="Label run; default: the newest in the version.")] = None,
+    no_corrections: Annotated[
+        bool,
+        Flag,
+        Parameter(help="The masks of the label run as they are, also where people corrected them."),
+    ] = False,
     classes: Annotated[str | None, Parameter(help="Vocabulary by name or file; default: all labels.")] = None,
     min_score: Annotated[float | None, Parameter(help="Masks below are left out.")] = None,
     min_area: Annotated[int | None, Parameter(help="Smaller masks are left out, in pixels.")] = None,
     val_share: Annotated[float | None, Parameter(help="Share of the images held out as val.")] = None,
     masks_only: Annotated[bool, Flag, Parameter(help="Write no images.")] = False,
+    layout: Annotated[
+        Literal["mmseg", "cityscapes"] | None, Parameter(help="File names of index-png; default: mmseg.")
+    ] = None,
     config: Annotated[Path | None, Parameter(help="TOML file with further fields of ExportConfig.")] = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
@@ -172,18 +196,25 @@ def export(
 
     given = {
         "format": format,
-        "version": version,
+        "version": version_or_tag(version),
         "run_id": run_id,
+        "corrections": False if no_corrections else None,
         "classes": classes,
         "min_score": min_score,
         "min_area": min_area,
         "val_share": val_share,
         "images": "none" if masks_only else None,
+        "layout": layout,
     }
     settings = load_config(ExportConfig, config, given)
     with reporting(output) as summary:
         done = write(uri, out.resolve(), settings, summary.watcher)
         summary.add(catalog=uri, version=done.version, run_id=done.run_id, **done.counts)
+        reviews = len(done.review_run_ids)
+        if reviews:
+            summary.notes.append(
+                f"{done.counts.get('corrected', 0)} images are as people left them (review runs: {reviews})"
+            )
         summary.notes.append(f"written to {out.resolve()}")
 
 
@@ -196,7 +227,7 @@ def import_(
         Literal["coco", "index-png", "labelstudio"] | None, Parameter(help="Of SOURCE; default: coco.")
     ] = None,
     corpus: Annotated[str | None, Parameter(help="Whose images; default: the catalog's only corpus.")] = None,
-    classes: Annotated[str | None, Parameter(help="Classes of index PNGs, a file with one per line.")] = None,
+    classes: Annotated[str | None, Parameter(help="Classes of index PNGs: one a line, or JSON.")] = None,
     annotator: Annotated[str | None, Parameter(help="Who corrected, where the file does not say.")] = None,
     new_labels: Annotated[bool, Flag, Parameter(help="Take labels the corpus has not had.")] = False,
     config: Annotated[Path | None, Parameter(help="TOML file with further fields of ReviewConfig.")] = None,

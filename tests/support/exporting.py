@@ -45,11 +45,18 @@ def jpeg(seed: int, size: tuple[int, int] = SIZE, orientation: int = 1) -> bytes
 
 @dataclass(frozen=True)
 class Drawn:
-    """One image of a made-up run: (label, score, mask) each; masks have the size of the image as shown."""
+    """One image of a made-up run: (label, score, mask) each; masks have the size of the image as shown.
+
+    Args:
+        status: of its ``images`` row, other than what a run gives to the images that it looked at.
+        kind: of its labels.
+    """
 
     image: bytes
     masks: tuple[tuple[str, float, Mask], ...] = ()
     size: tuple[int, int] = SIZE
+    status: str | None = None
+    kind: str = "vocabulary"
 
 
 SHARDS: dict[str, dict[str, Drawn]] = {
@@ -110,32 +117,34 @@ def write_shards(folder: Path, shards: dict[str, dict[str, Drawn]]) -> None:
 
 
 def commit_run(
-    catalog: Catalog, corpus: Path, shards: dict[str, dict[str, Drawn]], run_id: str = "label-1"
+    catalog: Catalog, folder: Path, shards: dict[str, dict[str, Drawn]], run_id: str = "label-1", **run: str
 ) -> int:
-    """Commit and publish a label run over the tars of :func:`write_shards`."""
+    """Commit and publish a run over the tars of :func:`write_shards`; its id begins with its kind."""
+    kind = run_id.split("-")[0]
+    status = "labelled" if kind == "label" else "reviewed"
     for shard_id, drawn in shards.items():
         images, masks = [], []
         for key, item in drawn.items():
             identity = {"image_id": image_id("c", key), "corpus": "c", "key": key, "shard_id": shard_id}
-            images.append(identity | _image_row(corpus, shard_id, item))
-            masks += [identity | _mask_row(*mask) for mask in item.masks]
+            images.append(identity | _image_row(folder, shard_id, item) | {"status": item.status or status})
+            masks += [identity | _mask_row(*mask) | {"label_kind": item.kind} for mask in item.masks]
         if masks:
             catalog.commit([write_rows(catalog.uri, "masks", run_id, shard_id, masks)])
         catalog.commit([write_rows(catalog.uri, "images", run_id, shard_id, images)])
     now = datetime.now(UTC)
-    run: dict[str, Any] = {
+    row: dict[str, Any] = {
         **dict.fromkeys(("config", "weights", "libraries", "counts"), "{}"),
-        "kind": "label",
+        "kind": kind,
         "status": "finished",
         "corpus": "c",
-        "corpus_uri": str(corpus),
+        "corpus_uri": str(folder),
         "config_hash": "0",
         "code_version": "0",
         "started_at": now,
         "finished_at": now,
         "seconds": 1.0,
     }
-    return catalog.publish(run, run_id)
+    return catalog.publish(row | run, run_id)
 
 
 def _image_row(corpus: Path, shard_id: str, item: Drawn) -> dict[str, Any]:
@@ -144,7 +153,6 @@ def _image_row(corpus: Path, shard_id: str, item: Drawn) -> dict[str, Any]:
         "width": item.size[1],
         "height": item.size[0],
         "sha256": hashlib.sha256(item.image).hexdigest(),
-        "status": "labelled",
         "vocabulary": [],
         "masks": len(item.masks),
     }
@@ -154,7 +162,6 @@ def _mask_row(label: str, score: float, mask: Mask) -> dict[str, Any]:
     rows, columns = ndimage.find_objects(mask.astype(int))[0]
     return {
         "label": label,
-        "label_kind": "vocabulary",
         "segmenter": "s",
         "height": mask.shape[0],
         "width": mask.shape[1],

@@ -47,6 +47,14 @@ def test_names_mean_keys(tmp_path: Path, name: str, key: str) -> None:
     assert find(tmp_path, name) == key
 
 
+@pytest.mark.parametrize("key", ["a\\b", "/0001", "./0001", "..", "a\nb/c", "a/", " ", "cats/1.jpg"])
+def test_a_key_means_itself_before_it_is_taken_for_a_path(tmp_path: Path, key: str) -> None:
+    files = [images(tmp_path, keys=(*KEYS, key))]
+    found = ImageNames(files, [key]).find([key])
+    assert isinstance(found, KnownImage)
+    assert found.key == key
+
+
 @pytest.mark.parametrize("name", ["2.jpg", "birds/x.png", "00011.jpg", "001", "0001.txt", "r/x.png", ""])
 def test_names_of_nothing_are_unknown(tmp_path: Path, name: str) -> None:
     assert find(tmp_path, name) == ReviewReason.UNKNOWN_IMAGE

@@ -13,6 +13,11 @@ def test_where_the_images_lie_does_not_make_another_export() -> None:
     assert one.identity() != ExportConfig(min_score=0.5).identity()
 
 
+def test_a_version_is_a_number_or_a_tag() -> None:
+    given = (None, 4, "4", "paper")
+    assert [ExportConfig(version=version).tag for version in given] == [None, None, None, "paper"]
+
+
 def test_nothing_is_held_out_unless_a_share_is_given() -> None:
     assert ExportConfig().splits == ("train",)
     assert ExportConfig(val_share=0.1).splits == ("train", "val")
@@ -23,6 +28,12 @@ def test_nothing_is_held_out_unless_a_share_is_given() -> None:
     [
         ({"image_suffix": ".jpg"}, "image_suffix is for images = none"),
         ({"components": True, "format": "hf"}, "components are for coco and coco-panoptic, not for hf"),
+        ({"layout": "cityscapes"}, "layout = cityscapes is for index-png, not for coco"),
+        (
+            {"layout": "cityscapes", "format": "index-png", "image_format": "jpg"},
+            "names PNG images, so image_format cannot be jpg",
+        ),
+        ({"version": 0}, "greater than or equal to 1"),
         ({"format": "xml"}, "Input should be 'coco'"),
         ({"val_share": 1.0}, "less than 1"),
         ({"min_scores": 0.5}, "Extra inputs are not permitted"),

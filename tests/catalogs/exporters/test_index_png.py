@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,3 +86,32 @@ def test_more_classes_than_a_png_holds_are_refused_before_anything_is_written(
     with pytest.raises(ConfigError, match="255 classes do not fit into 8-bit"):
         export(catalog.uri, tmp_path / "out", ExportConfig(format="index-png"))
     assert not (tmp_path / "out").exists()
+
+
+def test_the_layout_of_cityscapes_by_the_rule_of_mmsegmentation(exported: Export) -> None:
+    summary = exported(format="index-png", layout="cityscapes", val_share=0.5, seed=3)
+    images = sorted((summary.out / "leftImg8bit").rglob("*"))
+    images = [path for path in images if path.is_file()]
+    assert len(images) == 5
+    assert {path.relative_to(summary.out).parts[1] for path in images} == {"train", "val"}
+    for path in images:
+        assert path.name.endswith("_leftImg8bit.png")
+        # CityscapesDataset: the folder is another, and one suffix is put in the place of the other.
+        below = str(path.relative_to(summary.out / "leftImg8bit"))
+        label = below.replace("_leftImg8bit.png", "_gtFine_labelTrainIds.png")
+        with Image.open(path) as image, Image.open(summary.out / "gtFine" / label) as ids:
+            assert (image.format, ids.mode, ids.size) == ("PNG", "P", image.size)
+            key = path.name.removesuffix("_leftImg8bit.png")
+            if key.isdigit():
+                assert (np.asarray(ids) == truth(drawn_of(key), summary.classes)).all()
+    assert len(list((summary.out / "gtFine").rglob("*.png"))) == 5
+
+
+def test_the_table_of_keys_names_both_files(exported: Export) -> None:
+    summary = exported(format="index-png")
+    lines = (summary.out / "keys.jsonl").read_text("utf-8").split("\n")[:-1]
+    entries = [json.loads(line) for line in lines]
+    assert [entry["key"] for entry in entries] == [key for shard in SHARDS.values() for key in shard]
+    for entry in entries:
+        assert (summary.out / "images" / f"{entry['name']}.jpg").is_file()
+        assert (summary.out / "annotations" / f"{entry['name']}.png").is_file()

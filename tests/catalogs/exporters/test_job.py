@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,11 +13,27 @@ from exporting import SHARDS, Watcher, commit_run
 
 from maskmill.catalogs.exporters import ExportConfig, ExportProgress, export
 from maskmill.catalogs.exporters.config import Format
+from maskmill.catalogs.exporters.folder import ExportFolder
 from maskmill.catalogs.exporters.job import WRITERS
 from maskmill.catalogs.store import Catalog
+from maskmill.catalogs.tags import write_tag
 from maskmill.schemas.errors import CatalogError, ConfigError
 
 FORMATS = get_args(Format)
+# Exports, and kills itself once two shards are done.
+KILLED = """
+import os, signal, sys
+from maskmill.catalogs.exporters import ExportConfig, export
+class Killer:
+    done = 0
+    def start(self, *given): pass
+    def advance(self, done, **counts):
+        self.done += done
+        if self.done == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+uri, out, config = sys.argv[1:]
+export(uri, out, ExportConfig.model_validate_json(config), Killer())
+"""
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -53,7 +72,6 @@ def test_an_end_that_was_interrupted_is_done_again(
 ) -> None:
     config = _config(format=name)
     export(labelled.uri, tmp_path / "whole", config)
-    from maskmill.catalogs.exporters.folder import ExportFolder
 
     def broken(self: ExportFolder, manifest: object) -> None:
         raise OSError("no space left")
@@ -104,6 +122,63 @@ def test_a_folder_with_other_files_is_refused(labelled: Catalog, tmp_path: Path)
     with pytest.raises(ConfigError, match=r"holds 'thesis.tex': give a new or an empty folder"):
         export(labelled.uri, tmp_path / "out", _config())
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.tex"]
+
+
+def test_a_second_export_at_the_same_time_is_refused_and_the_first_goes_on(
+    labelled: Catalog, tmp_path: Path
+) -> None:
+    refused = []
+
+    class Intruder(Watcher):
+        def advance(self, done: int, **counts: int) -> None:
+            with pytest.raises(
+                ConfigError, match=r"process \d+ on .* is exporting to .*: wait for it"
+            ) as told:
+                export(labelled.uri, tmp_path / "out", _config())
+            refused.append(told)
+
+    assert export(labelled.uri, tmp_path / "out", _config(), Intruder()).shards_done == len(refused) == 3
+    export(labelled.uri, tmp_path / "alone", _config())
+    assert _files(tmp_path / "out") == _files(tmp_path / "alone")
+
+
+def test_an_export_whose_process_was_killed_goes_on(labelled: Catalog, tmp_path: Path) -> None:
+    config = _config(format="index-png")
+    arguments = [labelled.uri, str(tmp_path / "cut"), config.model_dump_json()]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "cut" / ".export.lock").exists()
+    (tmp_path / "cut" / ".export.json.0.part").write_text("a draft that was cut short")
+    watcher = Watcher()
+    assert export(labelled.uri, tmp_path / "cut", config, watcher).shards_done == 1
+    assert watcher.said == ["2 of 3 shards are exported already; going on"]
+    export(labelled.uri, tmp_path / "whole", config)
+    assert _files(tmp_path / "cut") == _files(tmp_path / "whole")
+
+
+def test_what_another_process_finished_meanwhile_is_done(
+    labelled: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = iter([None])
+    real = ExportFolder.manifest
+    monkeypatch.setattr(ExportFolder, "manifest", lambda self: next(looked, real(self)))
+    export(labelled.uri, tmp_path / "out", _config())
+    looked = iter([None])
+    assert export(labelled.uri, tmp_path / "out", _config()).shards_done == 0
+
+
+def test_a_tag_names_the_version_and_both_are_told(labelled: Catalog, corpus: Path, tmp_path: Path) -> None:
+    write_tag(labelled.uri, "paper", 1)
+    commit_run(labelled, corpus, SHARDS, "label-2")
+    summary = export(labelled.uri, tmp_path / "out", _config(version="paper"))
+    assert (summary.version, summary.run_id) == (1, "label-1")
+    body = json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))
+    assert (body["version"], body["tag"]) == (1, "paper")
+    assert export(labelled.uri, tmp_path / "out", _config(version="1")).shards_done == 0
+    assert export(labelled.uri, tmp_path / "new", _config(version=2)).run_id == "label-2"
+    assert json.loads((tmp_path / "new" / "export.json").read_text("utf-8"))["tag"] is None
+    with pytest.raises(CatalogError, match="no version or tag 'draft'; tags are: paper"):
+        export(labelled.uri, tmp_path / "other", _config(version="draft"))
 
 
 def test_an_object_store_is_refused(labelled: Catalog) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from exporting import drawn_of, truth
 from numpy.typing import NDArray
 from PIL import Image
@@ -61,3 +63,21 @@ def test_a_mask_that_is_left_out_still_hides_what_lies_below(exported: Export) -
     ids, segments = _segments(summary)["1000"]
     assert [s["category_id"] for s in segments] == [3, 1]  # the small dog is gone
     assert ids[90, 6] == 0
+
+
+def test_panopticapi_finds_nothing_wrong(exported: Export) -> None:
+    """Judged against itself by the format's own program, every segment is matched."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what its imports deprecate is not ours
+        evaluation = pytest.importorskip(
+            "panopticapi.evaluation", reason="the format's own tool, which asks for numpy below 2"
+        )
+    out = exported(format="coco-panoptic", components=True).out / "annotations"
+    body = json.loads((out / "panoptic_train.json").read_text("utf-8"))
+    pairs = [(entry, entry) for entry in body["annotations"]]
+    folder = str(out / "panoptic_train")
+    categories = {category["id"]: category for category in body["categories"]}
+    found = evaluation.pq_compute_single_core(0, pairs, folder, folder, categories)
+    quality, _ = found.pq_average(categories, isthing=None)
+    assert quality["pq"] == 1.0
+    assert sum(found[number].tp for number in categories) == sum(len(e["segments_info"]) for e, _ in pairs)

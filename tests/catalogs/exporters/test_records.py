@@ -6,8 +6,9 @@ from exporting import disc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskmill.catalogs.exporters.records import ExportMask, ExportRecord, split_of
+from maskmill.catalogs.exporters.records import ExportMask, ExportRecord
 from maskmill.catalogs.rle import encode_mask
+from maskmill.catalogs.splits import split_of
 from maskmill.schemas.labelmap import IGNORE
 
 
@@ -34,8 +35,29 @@ def test_any_key_has_a_file_name_without_dots_and_separators(key: str) -> None:
 
 
 def test_keys_that_look_alike_have_different_file_names() -> None:
-    keys = ("a/b", "a b", "a.b", "a_b", "a\\b", "x" * 101, "x" * 102)
+    keys = [
+        "a/b",
+        "a b",
+        "a.b",
+        "a_b",
+        "a\\b",
+        "..",
+        "/",
+        "-",
+        "x" * 101,
+        "x" * 102,
+        "\u00e9",
+        "e\u0301",
+        "\U0001f408",
+    ]
+    # A key may look like the name that was made for another.
+    keys += [_record(key).stem for key in keys if _record(key).stem != key]
     assert len({_record(key).stem for key in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("key", ["-rf", "--help", "/-x", "~", "-"])
+def test_no_file_name_looks_like_a_flag(key: str) -> None:
+    assert _record(key).stem[0] not in "-."
 
 
 def test_a_share_of_the_images_is_held_out_whatever_their_order() -> None:
