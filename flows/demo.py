@@ -10,11 +10,12 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_link_artifact
 
-from ..catalogs.report import build_report, readme_picture
+from ..catalogs.report import PicturePlan, readme_picture
 from ..schemas.config import CorpusConfig, DemoConfig, EvaluateConfig
 from ..tasks.evaluate import EvaluationSummary, plan_evaluation
 from ..tasks.judged_gallery import GalleryPlan, judged_gallery
 from ..tasks.pool import session
+from ..tasks.report import ReportPlan, write_report
 from ..tasks.runs import RunSummary
 from ..tasks.train import TrainSummary
 from .drawing import draw
@@ -78,7 +79,10 @@ def draw_corpus(out: Path, seed: int, images: int, held_out: int) -> None:
 def report_stage(catalog: str, out: Path, version: int, plan: GalleryPlan) -> None:
     """Write the report with its gallery, and the picture that a README can show."""
     gallery = judged_gallery(plan)
-    build_report(catalog, out, version=version, gallery=gallery, title="maskmill demo")
+    shown = PicturePlan(pictures=0)
+    write_report(
+        catalog, out, ReportPlan(version, shown, gallery=gallery, title="maskmill demo"), stage_progress()
+    )
     wide = [item for item in gallery if item.group != "worst" and item.image.shape[1] > item.image.shape[0]]
     if wide:
         readme_picture(wide[-5:], out.with_name("picture.png"))

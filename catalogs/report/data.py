@@ -47,12 +47,26 @@ class ImageFigures:
 
 @dataclass(frozen=True)
 class LabelFigures:
-    """The masks of one label; ``score`` and ``area_fraction`` are means in [0, 1]."""
+    """The masks of one label; ``score`` and ``area_fraction`` are means in [0, 1].
+
+    ``scores`` and ``areas`` are its histograms, as many columns as `MaskFigures.scores` and ``areas``; labels
+    far down the list have none.
+    """
 
     label: str
     masks: int
     score: float
     area_fraction: float
+    scores: tuple[int, ...] = ()
+    areas: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cooccurrence:
+    """Frequent labels and, in row i and column j, the images in which labels i and j both occur."""
+
+    labels: tuple[str, ...] = ()
+    images: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,7 @@ class MaskFigures:
     labels: tuple[LabelFigures, ...] = ()
     areas: tuple[Bin, ...] = ()
     scores: tuple[Bin, ...] = ()
+    together: Cooccurrence = field(default_factory=Cooccurrence)
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,22 @@
-"""Gather what the report says from one catalog version.
-
-A version may hold several runs over the same images. Sums over all of them would count an image twice, so
-the figures follow, for each corpus, the newest finished label run and the filter run that it builds on; every
-other run is listed but not counted.
-"""
+"""Gather what the report says from one catalog version."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 import duckdb
 
 from ..query import connect
 from ..store import Catalog
-from .data import ErrorExample, ErrorFigures, ReportData, RunFigures
+from .data import ErrorExample, ErrorFigures, ReportData
 from .figures_captions import caption_figures
 from .figures_masks import image_figures, mask_figures
 from .figures_quality import quality_figures, student_figures
+from .runs import all_runs, counted_runs
 from .sql import records
 
 _COUNTED = ("label", "filter")
-_RUNS = """
-SELECT run_id, kind, status, reason, corpus, corpus_uri, parent_run_id, config, config_hash, weights,
-       code_version, libraries, counts, epoch_us(finished_at) AS finished_us, seconds
-FROM runs ORDER BY finished_us DESC, run_id
-"""
 _ERRORS = """
 SELECT stage, reason, count(*) AS count,
        list({'corpus': corpus, 'shard_id': shard_id, 'key': key, 'detail': detail}
@@ -50,8 +38,8 @@ def gather(uri: str, version: int | None = None) -> ReportData:
     """
     number = Catalog.open(uri).version() if version is None else version
     with connect(uri, number) as db:
-        runs = _runs(db)
-        counted = _counted(runs)
+        runs = all_runs(db)
+        counted = counted_runs(runs)
         of_kind = {
             kind: [r.run_id for r in runs if r.run_id in counted and r.kind == kind] for kind in _COUNTED
         }
@@ -67,37 +55,6 @@ def gather(uri: str, version: int | None = None) -> ReportData:
             quality=quality_figures(db),
             students=student_figures(db),
         )
-
-
-def counted_label_runs(db: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the label runs whose images and masks are counted: the newest finished one of each corpus."""
-    runs = _runs(db)
-    counted = _counted(runs)
-    return [r.run_id for r in runs if r.kind == "label" and r.run_id in counted]
-
-
-def _runs(db: duckdb.DuckDBPyConnection) -> list[RunFigures]:
-    return [_run(row) for row in records(db, _RUNS)]
-
-
-def _run(row: dict[str, Any]) -> RunFigures:
-    for name in ("config", "weights", "libraries", "counts"):
-        row[name] = json.loads(row[name])
-    finished = datetime.fromtimestamp(row.pop("finished_us") / 1e6, UTC)
-    return RunFigures(**row, finished_at=finished.strftime("%Y-%m-%d %H:%M UTC"))
-
-
-def _counted(runs: Sequence[RunFigures]) -> set[str]:
-    """Ids of the runs whose rows enter the figures; `runs` come newest first."""
-    finished = [r for r in runs if r.status == "finished"]
-    labels = {(r.corpus, r.corpus_uri): r for r in reversed(finished) if r.kind == "label"}
-    filters = {(r.corpus, r.corpus_uri): r for r in reversed(finished) if r.kind == "filter"}
-    by_id = {r.run_id: r for r in finished}
-    for corpus, label in labels.items():
-        parent = by_id.get(label.parent_run_id or "")
-        if parent is not None and parent.kind == "filter":
-            filters[corpus] = parent
-    return {r.run_id for r in (*labels.values(), *filters.values())}
 
 
 def _errors(db: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> tuple[ErrorFigures, ...]:

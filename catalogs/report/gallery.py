@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-import numpy as np
-from numpy.typing import NDArray
 
-from ...schemas.errors import CorpusError
-from ...schemas.labelmap import BACKGROUND, LabelMap
-from ...schemas.samples import Sample
 from ..corpora import CorpusReader
-from ..images import MAX_PIXELS, decode_image
 from ..query import connect
-from ..rle import decode_mask
-from .figures import counted_label_runs
 from .items import GalleryItem
+from .label_maps import ImageRef, label_maps
+from .photos import Photos, Wanted, read_photos
+from .runs import counted_label_runs
 from .sql import records
 
 # The first n of each ranking are enough for n pictures, however much the rankings overlap.
@@ -36,13 +33,27 @@ WHERE list_contains($runs, i.run_id) AND i.corpus = $corpus AND i.status = 'labe
 QUALIFY least(high, low, chance) <= $most
 """
 _GROUPS = {"high": "most certain", "low": "least certain", "chance": "random"}
-_MASKS = """
-SELECT label, rle, score FROM masks WHERE run_id = $run AND image_id = $image ORDER BY area DESC, label
-"""
 _CAPTIONS = """
-SELECT caption FROM captions WHERE image_id = $image AND caption IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY caption_index ORDER BY run_id) = 1 ORDER BY caption_index
+SELECT image_id, list(caption ORDER BY caption_index) FROM (
+    SELECT image_id, caption_index, caption FROM captions
+    WHERE list_contains($images, image_id) AND caption IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY image_id, caption_index ORDER BY run_id) = 1)
+GROUP BY image_id
 """
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A chosen image of a label run, and why it was chosen."""
+
+    run_id: str
+    key: str
+    image: ImageRef
+    group: str
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.image.shard_id, self.key, self.image.width * self.image.height)
 
 
 def gallery_from_catalog(
@@ -54,7 +65,7 @@ def gallery_from_catalog(
     """Show pseudo-masks of a catalog: a third most certain, a third least certain, a third at random.
 
     Certainty of a picture is the mean score of its masks, weighted by area. The choice depends on the catalog
-    version alone.
+    version alone. Pictures and maps have a longer side of at most `photos.LONGEST_SIDE`.
 
     Args:
         uri: the catalog.
@@ -67,55 +78,48 @@ def gallery_from_catalog(
         CorpusError: a shard of a chosen picture, or the picture in it, is no longer in the corpus.
     """
     with connect(uri, version) as db:
-        picks = _picks(db, corpus.name, n)
-        photos = _photos(corpus, picks)
-        return [_item(db, pick, photos[pick["key"]]) for pick in picks]
+        picks = pick_gallery(db, corpus.name, n)
+        return gallery_items(db, picks, read_photos(corpus, [pick.wanted for pick in picks]))
 
 
-def _picks(db: duckdb.DuckDBPyConnection, corpus: str, n: int) -> list[dict[str, Any]]:
+def pick_gallery(db: duckdb.DuckDBPyConnection, corpus: str, n: int) -> list[Pick]:
     """Rank every labelled picture three ways and take the three tops in turn, no picture twice."""
     rows = records(db, _PICKS, runs=counted_label_runs(db), corpus=corpus, most=n)
-    taken: dict[str, dict[str, Any]] = {}
+    taken: dict[str, Pick] = {}
     for done, (rank, group) in enumerate(_GROUPS.items(), start=1):
         want = min(len(rows), math.ceil(n * done / len(_GROUPS)))
         for row in sorted(rows, key=lambda r: r[rank]):
             if len(taken) >= want:
                 break
-            taken.setdefault(row["image_id"], {**row, "group": group})
+            taken.setdefault(row["image_id"], _pick(row, group))
     return list(taken.values())
 
 
-def _photos(corpus: CorpusReader, picks: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.uint8]]:
-    """Read only the shards that hold a chosen picture, each only as far as needed."""
-    wanted: dict[str, dict[str, int]] = {}
+def gallery_items(db: duckdb.DuckDBPyConnection, picks: Sequence[Pick], photos: Photos) -> list[GalleryItem]:
+    """Put photographs, masks and captions together; `photos` has every pick."""
+    of_run: dict[str, list[ImageRef]] = defaultdict(list)
     for pick in picks:
-        wanted.setdefault(pick["shard_id"], {})[pick["key"]] = pick["width"] * pick["height"]
-    photos: dict[str, NDArray[np.uint8]] = {}
-    for shard in corpus.shards():
-        missing = wanted.pop(shard.shard_id, {})
-        samples = corpus.read(shard) if missing else iter(())
-        for sample in samples:
-            if isinstance(sample, Sample) and sample.key in missing:
-                photos[sample.key] = decode_image(sample.image, max(MAX_PIXELS, missing.pop(sample.key)))
-            if not missing:
-                break
-        if missing:
-            raise CorpusError(f"shard {shard.shard_id!r} of {corpus.uri!r} no longer holds {min(missing)!r}")
-    if wanted:
-        raise CorpusError(f"corpus {corpus.uri!r} no longer has shard {min(wanted)!r}")
-    return photos
+        of_run[pick.run_id].append(pick.image)
+    maps = {run: label_maps(db, run, images) for run, images in of_run.items()}
+    said = captions_of(db, [pick.image.image_id for pick in picks])
+    return [
+        GalleryItem(
+            pick.key,
+            photos[pick.wanted.place],
+            teacher=maps[pick.run_id][pick.image],
+            captions=said.get(pick.image.image_id, ()),
+            group=pick.group,
+        )
+        for pick in picks
+    ]
 
 
-def _item(db: duckdb.DuckDBPyConnection, pick: dict[str, Any], photo: NDArray[np.uint8]) -> GalleryItem:
-    masks = db.execute(_MASKS, {"run": pick["run_id"], "image": pick["image_id"]}).fetchall()
-    captions = db.execute(_CAPTIONS, {"image": pick["image_id"]}).fetchall()
-    labels = np.full((pick["height"], pick["width"]), BACKGROUND, np.uint16)
-    scores = np.zeros(labels.shape, np.float16)
-    for index, (_, rle, score) in enumerate(masks, start=1):
-        area = decode_mask(rle, *labels.shape)
-        labels[area] = index
-        scores[area] = score
-    teacher = LabelMap(labels, scores, ("background", *(label for label, _, _ in masks)))
-    return GalleryItem(
-        pick["key"], photo, teacher=teacher, captions=tuple(c for (c,) in captions), group=pick["group"]
-    )
+def captions_of(db: duckdb.DuckDBPyConnection, images: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the captions of each image, in their order; an image without any is left out."""
+    found = db.execute(_CAPTIONS, {"images": list(images)}).fetchall() if images else []
+    return {image_id: tuple(captions) for image_id, captions in found}
+
+
+def _pick(row: dict[str, Any], group: str) -> Pick:
+    image = ImageRef(row["image_id"], row["shard_id"], row["height"], row["width"])
+    return Pick(row["run_id"], row["key"], image, group)

@@ -15,13 +15,23 @@ from markupsafe import Markup
 
 from . import svg
 from .data import ReportData
+from .found import NOTHING, Found
 from .items import GalleryItem
-from .pictures import prepare
+from .page_pictures import prepare
+from .thumbnails import Place, in_page
 
 _LONGEST_TABLE = 300
+_SCRIPTS = ("page.js", "theme.js", "choose.js", "keys.js", "start.js")
+_STYLES = ("page.css", "pictures.css", "tables.css", "dialogs.css")
 
 
-def render_page(data: ReportData, gallery: Sequence[GalleryItem] = (), title: str | None = None) -> str:
+def render_page(
+    data: ReportData,
+    gallery: Sequence[GalleryItem] = (),
+    title: str | None = None,
+    found: Found = NOTHING,
+    place: Place = in_page,
+) -> str:
     """Return the report as HTML.
 
     Every word from outside is escaped, and the page's own policy lets it load nothing from elsewhere and run
@@ -29,20 +39,23 @@ def render_page(data: ReportData, gallery: Sequence[GalleryItem] = (), title: st
 
     Args:
         data: the figures.
-        gallery: pictures, shown in this order.
+        gallery: pictures, shown in this order; default: those of `found`.
         title: default: the name of the catalog.
+        found: class gallery and comparison.
+        place: where thumbnails go; the page's policy lets it load files only where they lie beside it.
     """
-    script = _part("page.js")
+    script = "\n".join(_part(name) for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         _environment()
         .get_template("page.j2")
         .render(
             data=data,
-            gallery=prepare(gallery),
+            shown=prepare(gallery, found, place),
+            beside=place is not in_page,
             title=title or catalog_name(data.uri),
-            style=Markup(_part("page.css")),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own file
+            style=Markup("".join(_part(name) for name in _STYLES)),  # noqa: S704 - our own files
+            script=Markup(script),  # noqa: S704 - our own files
             script_hash=f"sha256-{digest}",
             longest=_LONGEST_TABLE,
         )
@@ -67,9 +80,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        num=_number, share=_share, points=_points, took=_took, pretty=_pretty, signed=_signed, short=_short
+        num=_number,
+        share=_share,
+        points=_points,
+        took=_took,
+        pretty=_pretty,
+        signed=_signed,
+        short=_short,
+        change=_change,
+        brief=svg.brief,
     )
-    environment.globals.update(columns=svg.columns, line=svg.line)
+    environment.globals.update(columns=svg.columns, line=svg.line, spark=svg.spark)
     return environment
 
 
@@ -96,6 +117,10 @@ def _points(value: float | None) -> str:
 
 def _signed(value: float | None) -> str:
     return "-" if value is None else f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _change(count: int) -> str:
+    return f"{count:+,}".replace("-", "\N{MINUS SIGN}") if count else "0"
 
 
 def _took(seconds: float) -> str:

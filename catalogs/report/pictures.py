@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...schemas.labelmap import LabelMap
 from ..overlay import OverlayStyle, names_in, overlay_layer, tags
-from ..palette import RGB, colours_of, ink_on
+from ..palette import RGB, ink_on
 from .items import GalleryItem
-from .thumbnails import fit, layer_uri, photo_uri
+from .thumbnails import Place, fit, in_page, layer_uri, photo_uri
 
 _STYLE = OverlayStyle(fill=0.52, outline=2)
 _TAGS = 8
-_FEW = 60
-_SIDES = (448, 320)  # pixels, for few and for many items: keeps a page of 200 thumbnails below 5 MB
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Swatch:
 
 @dataclass(frozen=True)
 class PlacedTag:
-    """A name on a picture: percent from left and top, and the index of its class in `Gallery.classes`."""
+    """A name on a picture: percent from left and top, and its class in `PagePictures.classes`."""
 
     index: int
     x: float
@@ -51,7 +48,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Row:
-    """One gallery item; ``classes`` are indices into `Gallery.classes`."""
+    """One gallery item; ``classes`` are indices into `PagePictures.classes`."""
 
     key: str
     photo: str
@@ -67,7 +64,6 @@ class Row:
 @dataclass(frozen=True)
 class Gallery:
     rows: tuple[Row, ...] = ()
-    classes: tuple[Swatch, ...] = ()
     groups: tuple[str, ...] = ()
 
     @property
@@ -80,29 +76,24 @@ class Gallery:
         return 1 + max((len(row.layers) for row in self.rows), default=0)
 
 
-def prepare(items: Sequence[GalleryItem]) -> Gallery:
-    """Turn items into rows; a class has one colour on the whole page."""
-    counts = Counter(name for item in items for name in _names(item))
-    colours = colours_of(counts)
-    order = [name for name, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
-    index = {name: i for i, name in enumerate(order)}
-    kit = _Kit(colours, index, _SIDES[len(items) > _FEW])
-    return Gallery(
-        rows=tuple(kit.row(item) for item in items),
-        classes=tuple(Swatch(n, _css(colours[n]), _css(ink_on(colours[n])), counts[n]) for n in order),
-        groups=tuple(dict.fromkeys(item.group for item in items if item.group)),
-    )
-
-
 @dataclass(frozen=True)
-class _Kit:
-    """What all rows share: a colour and an index per class, and the longer side of thumbnails in pixels."""
+class Kit:
+    """What all pictures of a page share.
+
+    Args:
+        colours: a colour per class, the same all over the page.
+        index: place of a class in the list of swatches.
+        side: longer side of thumbnails, in pixels.
+        place: where thumbnails go.
+    """
 
     colours: Mapping[str, RGB]
     index: Mapping[str, int]
     side: int
+    place: Place = in_page
 
     def row(self, item: GalleryItem) -> Row:
+        """Set one gallery item."""
         teacher, student = item.scores
         maps = (
             ("truth", "Ground truth", item.truth, None),
@@ -112,28 +103,29 @@ class _Kit:
         size = fit(item.image.shape[1], item.image.shape[0], self.side)
         return Row(
             key=item.key,
-            photo=photo_uri(item.image, self.side),
+            photo=photo_uri(item.image, self.side, self.place),
             aspect=f"{size[0]} / {size[1]}",
             captions=item.captions,
             group=item.group,
             layers=tuple(
-                self._layer(m, role, title, miou, size) for role, title, m, miou in maps if m is not None
+                self.layer(m, role, title, miou, size) for role, title, m, miou in maps if m is not None
             ),
-            classes=tuple(sorted(self.index[name] for name in _names(item))),
+            classes=tuple(sorted(self.index[name] for name in names_of(item))),
             teacher=teacher,
             student=student,
         )
 
-    def _layer(
+    def layer(
         self, label_map: LabelMap, role: str, title: str, miou: float | None, size: tuple[int, int]
     ) -> Layer:
+        """Set one label map at a size (width, height)."""
         drawn = overlay_layer(label_map, self.colours, size, _STYLE)
         places = tags(label_map)
         said = ", ".join(f"{tag.name} {tag.fraction:.0%}" for tag in places) or "nothing labelled"
         return Layer(
             role=role,
             title=title,
-            uri=layer_uri(drawn) if drawn.any() else None,
+            uri=layer_uri(drawn, self.place) if drawn.any() else None,
             alt=f"{title}: {said}",
             tags=tuple(
                 PlacedTag(self.index[t.name], round(100 * t.x, 1), round(100 * t.y, 1))
@@ -143,10 +135,25 @@ class _Kit:
         )
 
 
-def _names(item: GalleryItem) -> list[str]:
+def set_gallery(items: Sequence[GalleryItem], kit: Kit) -> Gallery:
+    """Turn items into rows; a class has one colour on the whole page."""
+    return Gallery(
+        rows=tuple(kit.row(item) for item in items),
+        groups=tuple(dict.fromkeys(item.group for item in items if item.group)),
+    )
+
+
+def names_of(item: GalleryItem) -> list[str]:
+    """Return the classes that occur in any map of an item, once each."""
     maps = (item.truth, item.teacher, item.student)
     return list(dict.fromkeys(name for m in maps if m is not None for name in names_in(m)))
 
 
-def _css(colour: RGB) -> str:
+def swatches(counts: Mapping[str, int], colours: Mapping[str, RGB]) -> tuple[Swatch, ...]:
+    """Return the classes of a page in the order of `counts`, which says in how many pictures each occurs."""
+    return tuple(Swatch(n, css(colours[n]), css(ink_on(colours[n])), count) for n, count in counts.items())
+
+
+def css(colour: RGB) -> str:
+    """Return a colour as CSS writes it."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,4 +1,7 @@
-"""Two plots as inline SVG: columns and a line. Colours and type come from the page's style sheet."""
+"""Three plots as inline SVG: columns, a line, and columns small enough for a table.
+
+Colours and type come from the page's style sheet.
+"""
 
 from __future__ import annotations
 
@@ -81,6 +84,31 @@ def line(points: Sequence[tuple[float, float]], title: str, axis: str) -> Markup
     return _frame(height, f"{title}: {told}", parts)
 
 
+def spark(counts: Sequence[int], title: str) -> Markup:
+    """Draw a histogram of 100 x 24 units without axes, as one path.
+
+    Args:
+        counts: one per bin, at least one bin.
+        title: what a reader who cannot see the plot is told first; the counts follow.
+
+    Raises:
+        ValueError: there is no bin.
+    """
+    if not counts:
+        raise ValueError("a histogram needs at least one bin")
+    top, step = max(*counts, 1), 100 / len(counts)
+    bars = "".join(
+        f"M{i * step:.4g} 24v-{max(23 * count / top, 1):.3g}h{step * 0.84:.3g}V24z"
+        for i, count in enumerate(counts)
+        if count
+    )
+    told = f"{title}: {', '.join(str(count) for count in counts)}"
+    return Markup(
+        '<svg class="sparkline" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<path d="{}"/></svg>'
+    ).format(told, bars)
+
+
 def _frame(height: int, label: str, parts: Sequence[Markup]) -> Markup:
     opened = Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
         _WIDTH, height, label
@@ -96,7 +124,7 @@ def _grid(top: float, floor: float) -> Markup:
         lines += Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(
             _LEFT, _WIDTH - _RIGHT, y, y
         )
-        lines += _text(_LEFT - 6, y + 3.5, _short(top * share), "end")
+        lines += _text(_LEFT - 6, y + 3.5, brief(top * share), "end")
     return lines
 
 
@@ -114,7 +142,8 @@ def _ceiling(value: float) -> float:
     return next(m * power for m in (1, 2, 4, 5, 6, 8, 10, 20) if m * power >= value)
 
 
-def _short(value: float) -> str:
+def brief(value: float) -> str:
+    """Return a number with a unit, e.g. ``12k``, where it would be long."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= limit:
             return f"{value / (1e3 if unit == 'k' else limit):,.3g}{unit}"

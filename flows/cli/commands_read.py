@@ -40,24 +40,36 @@ def sql(
 Examples:
 
     maskmill report demo/catalog --out report.html
-    maskmill report s3://bucket/catalog --out report.html --version 3 --pictures 48
+    maskmill report demo/catalog --out report/ --pictures 200
+    maskmill report demo/catalog --out report.html --compare label-d15023db073bb327 review-7be5efa054fd3c7f
+    maskmill report s3://bucket/catalog --out report.html --version 3
 """
 )
 def report(
     catalog: str,
     *,
-    out: Annotated[Path, Parameter(help="The HTML file to write.")],
-    version: Annotated[int | None, Parameter(help="Catalog version; default: the newest.")] = None,
+    out: Annotated[
+        Path, Parameter(help="HTML file to write (.html), or a folder: index.html and pictures beside it.")
+    ],
+    version: Version = None,
     pictures: Annotated[int, Parameter(help="How many labelled images are shown; 0 for none.")] = 24,
+    classes: Annotated[int, Parameter(help="How many labels are shown mask by mask; 0 for none.")] = 12,
+    compare: Annotated[
+        tuple[str, str] | None,
+        Parameter(help="Two label or review runs; default: the newest two of one corpus."),
+    ] = None,
     images: Annotated[str | None, Parameter(help="Image folder; default: where the run found them.")] = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
-    """Write one self-contained HTML page about a version of CATALOG: figures, provenance, pseudo-masks."""
-    from ...tasks.report import write_report
+    """Write an HTML page about a version of CATALOG: figures, provenance, masks by class, runs compared."""
+    from ...catalogs.report import PicturePlan
+    from ...tasks.report import ReportPlan, write_report
 
     with reporting(output) as summary:
-        pinned = write_report(catalog, out.resolve(), version, pictures, images, summary.watcher)
-        summary.add(catalog=catalog, version=pinned, report=str(out.resolve()))
+        shown = PicturePlan(pictures=pictures, classes=classes, compare=compare)
+        plan = ReportPlan(version=version_or_tag(version), shown=shown, images=images)
+        written = write_report(catalog, out.resolve(), plan, summary.watcher)
+        summary.add(catalog=catalog, version=written.version, report=str(written.page))
 
 
 @app.command(

@@ -227,6 +227,16 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 @pytest.fixture
+def reviewed_catalog(catalog: Catalog, tmp_path: Path) -> Catalog:
+    """The same catalog with a review of the older label run on top: its dog is gone, a cat is there."""
+    shutil.copytree(catalog.uri, tmp_path / "catalog")
+    copy = Catalog.open(str(tmp_path / "catalog"))
+    tables = {"images": [_image("a", 1, "reviewed")], "masks": [_mask("a", "cat", 20, 1.0)]}
+    _publish(copy, "review-1", 8, tables, parent_run_id="label-old")
+    return copy
+
+
+@pytest.fixture
 def failed_catalog(catalog: Catalog, tmp_path: Path) -> Catalog:
     """The same catalog with a failed run on top."""
     shutil.copytree(catalog.uri, tmp_path / "catalog")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from picture_corpus import OneShard
 
-from maskmill.catalogs.report import GalleryItem, build_report
+from maskmill.catalogs.report import GalleryItem, build_report, find_pictures
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CatalogError, ConfigError
 
@@ -40,3 +42,29 @@ def test_a_file_in_the_way_of_the_folder_is_reported(catalog: Catalog, tmp_path:
     (tmp_path / "taken").write_text("")
     with pytest.raises(ConfigError, match="cannot be written"):
         build_report(catalog.uri, tmp_path / "taken" / "report.html")
+
+
+def test_a_folder_gets_the_page_and_its_pictures(catalog: Catalog, item: GalleryItem, tmp_path: Path) -> None:
+    page = build_report(catalog.uri, tmp_path / "report", gallery=[item])
+    assert page == tmp_path / "report" / "index.html"
+    html = page.read_text("utf-8")
+    files = {f"pictures/{path.name}" for path in (tmp_path / "report" / "pictures").iterdir()}
+    assert files == set(re.findall(r"pictures/[0-9a-f]+\.webp", html))
+    assert "data:image" not in html
+    assert "img-src data: 'self' file:;" in html
+
+
+def test_pictures_of_an_earlier_page_are_removed_and_others_stay(
+    catalog: Catalog, item: GalleryItem, tmp_path: Path
+) -> None:
+    pictures = build_report(catalog.uri, tmp_path / "report", gallery=[item]).parent / "pictures"
+    (pictures / "mine.webp").write_text("")
+    build_report(catalog.uri, tmp_path / "report")
+    assert [path.name for path in pictures.iterdir()] == ["mine.webp"]
+
+
+def test_classes_and_runs_are_on_the_page(catalog: Catalog, tmp_path: Path) -> None:
+    found = find_pictures(catalog.uri, None, OneShard("ab"))
+    html = build_report(catalog.uri, tmp_path / "report.html", found=found).read_text("utf-8")
+    for words in ('id="classes"', 'id="comparison"', "only second", "Where they differ", 'class="heat"'):
+        assert words in html

@@ -1,43 +1,11 @@
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
 import pytest
-from PIL import Image
+from picture_corpus import OneShard
 
 from maskmill.catalogs.report.gallery import gallery_from_catalog
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CorpusError
-from maskmill.schemas.samples import BadSample, Sample, Shard
-
-
-def png(value: int) -> bytes:
-    body = io.BytesIO()
-    Image.fromarray(np.full((10, 10), value, np.uint8)).save(body, "PNG")
-    return body.getvalue()
-
-
-@dataclass
-class OneShard:
-    """A corpus of grey pictures in one shard, which remembers how far it was read."""
-
-    keys: Sequence[str]
-    shard_id: str = "00000"
-    name: str = "demo"
-    uri: str = "data/train"
-    seen: list[str] = field(default_factory=list)
-
-    def shards(self) -> list[Shard]:
-        return [Shard(self.shard_id, self.uri, "f"), Shard("unrelated", "nowhere", "f")]
-
-    def read(self, shard: Shard) -> Iterator[Sample | BadSample]:
-        assert shard.shard_id == self.shard_id
-        for key in self.keys:
-            self.seen.append(key)
-            yield Sample(key, png(100))
 
 
 def test_masks_of_the_counted_run_are_decoded_onto_their_picture(catalog: Catalog) -> None:

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from maskmill.catalogs.report.data import Bin
-from maskmill.catalogs.report.svg import columns, line
+from maskmill.catalogs.report.svg import columns, line, spark
 
 
 def heights(svg: str) -> list[float]:
@@ -58,3 +58,14 @@ def test_losses_that_are_not_finite_are_left_out() -> None:
 def test_a_line_needs_two_points() -> None:
     with pytest.raises(ValueError, match="two finite points"):
         line([(1, 2.0), (2, float("nan"))], "Loss", "step")
+
+
+def test_spark_has_a_column_for_every_bin_that_holds_something() -> None:
+    drawn = str(spark([0, 3, 1], 'Scores of "cat"'))
+    assert drawn.count("M") == 2
+    assert 'aria-label="Scores of &#34;cat&#34;: 0, 3, 1"' in drawn
+
+
+def test_spark_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one bin"):
+        spark([], "none")

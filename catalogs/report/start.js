@@ -1,0 +1,6 @@
+followSections();
+sortTables();
+chooseShown();
+chooseTheme();
+browse();
+openForPrint();
