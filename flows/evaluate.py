@@ -20,7 +20,7 @@ def evaluate(
 
     Args:
         subject: a segmenter by configuration, or a student by its weights file.
-        dataset: a demo corpus or a COCO JSON with its images.
+        dataset: LAYOUT:PATH, a demo corpus, or a COCO JSON with its images.
         catalog: where the result is stored.
         config: vocabulary, protocol and pool; default: :class:`EvaluateConfig`.
 

@@ -1,4 +1,4 @@
-"""The evaluation stage: mIoU of a segmenter or a student against ground truth at original size."""
+"""The evaluation stage: mIoU of a segmenter or a student against ground truth, by a protocol."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..catalogs.corpora import corpus_fingerprint, open_corpus
+from ..catalogs.corpora import corpus_fingerprint
 from ..catalogs.files import read_files, write_rows
-from ..catalogs.ground_truth import open_ground_truth
+from ..catalogs.ground_truth import Dataset, open_dataset
 from ..catalogs.store import Catalog
 from ..schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig
-from ..schemas.errors import CatalogError
+from ..schemas.errors import CatalogError, ConfigError, StageError
+from ..schemas.protocols import find_protocol
 from ..schemas.samples import Shard
 from ..schemas.tables import PARTITION
-from ..schemas.vocabulary import load_vocabulary
+from ..schemas.vocabulary import load_vocabulary, shipped_wordings
 from .evaluate_shard import EvaluateJob, EvaluationSubject, ShardScores
+from .evaluation_rows import evaluation_rows
 from .judging import Judge
 from .pool import PoolEvent, run_pool
 from .progress import SILENT, Progress
 from .runs import RunEnd, RunHead, RunSummary, default_run_id, results_hash, run_row
-from .scores import EvaluationSummary, ProtocolScore, measures, summary_of
+from .scores import EvaluationSummary, ProtocolScore, summary_of
 from .segmenting import prepare_segmenter
 
 __all__ = ["EvaluationSubject", "EvaluationSummary", "ProtocolScore", "evaluate_run", "plan_evaluation"]
@@ -29,11 +31,15 @@ __all__ = ["EvaluationSubject", "EvaluationSummary", "ProtocolScore", "evaluate_
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What will be judged by what; ``weights`` is what -> sha256, as far as known before a worker has
-    loaded them.
+    """What will be judged by what.
+
+    Args:
+        dataset: its layout, or the corpus's name.
+        weights: what -> sha256, as far as known before a worker has loaded them.
     """
 
     job: EvaluateJob
+    dataset: str
     shards: tuple[Shard, ...]
     config_hash: str
     weights: dict[str, str]
@@ -52,11 +58,11 @@ def evaluate_run(
 
     Args:
         subject: a segmenter by its configuration, or a student by its weights file.
-        corpus: see :func:`maskmill.catalogs.ground_truth.open_ground_truth`.
+        corpus: see :func:`maskmill.catalogs.ground_truth.open_dataset`.
         force: judge again and store another row.
 
     Returns:
-        counts: images, shards.
+        counts: images, shards, left_out (images that the protocol does not judge).
 
     Raises:
         ConfigError, WeightsError, CorpusError: before any model is loaded.
@@ -89,21 +95,40 @@ def plan_evaluation(
     Raises:
         ConfigError, WeightsError, CorpusError: see :func:`evaluate_run`.
     """
-    images, truth = open_ground_truth(corpus, config.ground_truth)
-    judge = Judge(load_vocabulary(config.vocabulary), truth.names(), config.restrict_to_captions)
+    dataset = open_dataset(corpus, config.ground_truth, config.split)
+    judge = _judge(config, dataset)
     subject, weights = _prepared(subject)
-    reader = open_corpus(images)
-    shards = tuple(reader.shards())
+    shards = tuple(dataset.reader.shards())
     what = results_hash(subject) if isinstance(subject, SegmenterConfig) else "student"
     deciding = (
         what,
-        reader.uri,
+        dataset.reader.uri,
         corpus_fingerprint(shards),
         judge.vocabulary.hash,
+        *judge.protocols,
         *sorted(weights.values()),
     )
     config_hash = results_hash(config, *deciding)
-    return EvaluationPlan(EvaluateJob(subject, reader, truth, judge, config), shards, config_hash, weights)
+    job = EvaluateJob(subject, dataset.reader, dataset.truth, judge, config)
+    return EvaluationPlan(job, dataset.name, shards, config_hash, weights)
+
+
+def _judge(config: EvaluateConfig, dataset: Dataset) -> Judge:
+    """Settle vocabulary, words and protocol.
+
+    Raises:
+        ConfigError: there is no such vocabulary, protocol or class, or none that the ground truth has.
+    """
+    given = config.vocabulary or dataset.vocabulary
+    protocol = find_protocol(config.protocol, given.partition(":")[0])
+    if config.vocabulary is None and protocol.wording in shipped_wordings(given):
+        given = f"{given}:{protocol.wording}"
+    vocabulary = load_vocabulary(given)
+    if missing := set(config.unknown) - set(vocabulary.names[1:]):
+        raise ConfigError(
+            f"vocabulary {vocabulary.name!r} has no class {', '.join(sorted(missing))} (unknown)"
+        )
+    return Judge(vocabulary, dataset.truth.names(), config.restrict_to_captions, protocol)
 
 
 def _prepared(subject: EvaluationSubject) -> tuple[EvaluationSubject, dict[str, str]]:
@@ -137,23 +162,15 @@ def _judge_all(plan: EvaluationPlan, config: EvaluateConfig, progress: Progress)
 def _publish(
     catalog: Catalog, plan: EvaluationPlan, head: RunHead, results: Sequence[ShardScores], began: float
 ) -> EvaluationSummary:
-    judge, run_id = plan.job.judge, head.run_id
+    run_id = head.run_id
     per_image = tuple(image for result in results for image in result.images)
-    common = {
-        "subject": "teacher" if isinstance(plan.job.subject, SegmenterConfig) else "student",
-        "subject_id": results[0].subject_id,
-        "vocabulary": judge.vocabulary.name,
-        "vocabulary_hash": judge.vocabulary.hash,
-        "dataset_uri": plan.job.reader.uri,
-        "images": len(per_image),
-    }
-    rows = [
-        {**common, "protocol": protocol, **measures([r.counts[i] for r in results], judge.vocabulary.names)}
-        for i, protocol in enumerate(judge.protocols)
-    ]
-    catalog.commit([write_rows(catalog.uri, "evaluations", run_id, "evaluation", rows)])
-    counts = {"images": len(per_image), "shards": len(plan.shards)}
+    if not per_image:
+        raise StageError(f"protocol {plan.job.config.protocol!r} judges no image of {plan.job.reader.uri!r}")
     weights = {**plan.weights, **results[0].weights}
+    rows = evaluation_rows(plan.job, plan.dataset, results, weights)
+    catalog.commit([write_rows(catalog.uri, "evaluations", run_id, "evaluation", rows)])
+    left_out = sum(result.left_out for result in results)
+    counts = {"images": len(per_image), "shards": len(plan.shards), "left_out": left_out}
     version = catalog.publish(run_row(head, RunEnd(counts, weights)), run_id)
     run = RunSummary("evaluate", run_id, version, counts, time.monotonic() - began, False, head.corpus)
     return summary_of(run, rows, per_image)

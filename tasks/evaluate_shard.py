@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from ..catalogs.corpora import CorpusReader
 from ..catalogs.ground_truth import GroundTruth
 from ..catalogs.images import decode_image
-from ..models.metrics import ConfusionMatrix
+from ..models.metrics import BoundaryScores, ConfusionMatrix
 from ..schemas.config import EvaluateConfig, SegmenterConfig
 from ..schemas.errors import SampleError, StageError
 from ..schemas.labelmap import BACKGROUND, LabelMap
 from ..schemas.samples import BadSample, Sample, Shard
+from ..schemas.vocabulary import Vocabulary
 from .judging import Judge
 from .segmenting import default_segmenter, segment
 
@@ -30,8 +31,12 @@ EvaluationSubject = SegmenterConfig | Path
 
 @dataclass(frozen=True)
 class Judged:
-    """One image with what was found in it; ``miou`` is by the first protocol, over the classes that it
-    holds.
+    """One image with what was found in it.
+
+    Args:
+        counts: for each protocol.
+        miou: by the first protocol, over the classes that the image holds.
+        answer, target: ids of the vocabulary at the size that is judged, by the first protocol.
     """
 
     sample: Sample
@@ -40,6 +45,8 @@ class Judged:
     prediction: LabelMap
     counts: tuple[NDArray[np.int64], ...]
     miou: float
+    answer: NDArray[np.uint16]
+    target: NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,19 @@ class ShardScores:
 
     Args:
         counts: (classes, classes + 1) int64 for each protocol, as :class:`ConfusionMatrix` has them.
-        images: (key, mIoU) of every image by the first protocol.
+        images: (key, mIoU) of every judged image by the first protocol.
+        boundary: per class the sum of the boundary F and the number of images, where it was asked for.
+        left_out: images that the protocol does not judge.
+        windows: whether images were seen through the protocol's windows and logits, or whole.
     """
 
     counts: tuple[NDArray[np.int64], ...]
     images: tuple[tuple[str, float], ...]
     subject_id: str
     weights: Mapping[str, str]
+    boundary: tuple[NDArray[np.float64], NDArray[np.int64]] | None = None
+    left_out: int = 0
+    windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,16 +87,26 @@ class EvaluateJob:
     def _score(self, segmenter: Segmenter, shard: Shard) -> ShardScores:
         classes = len(self.judge.vocabulary.classes)
         totals = [ConfusionMatrix(classes) for _ in self.judge.protocols]
-        images = []
-        for judged in self.judged(segmenter, self.reader.read(shard)):
+        boundary = BoundaryScores(classes) if self.config.boundary else None
+        samples, images = _Counted(self.reader.read(shard)), []
+        for judged in self.judged(segmenter, samples):
             for total, counts in zip(totals, judged.counts, strict=True):
                 total.merge(counts)
+            if boundary is not None:
+                boundary.update(judged.answer, judged.target)
             images.append((judged.sample.key, judged.miou))
-        summed = tuple(total.counts for total in totals)
-        return ShardScores(summed, tuple(images), segmenter.id, dict(segmenter.weights))
+        return ShardScores(
+            counts=tuple(total.counts for total in totals),
+            images=tuple(images),
+            subject_id=segmenter.id,
+            weights=dict(segmenter.weights),
+            boundary=None if boundary is None else (boundary.total, boundary.images),
+            left_out=samples.count - len(images),
+            windows=self._through_logits(segmenter),
+        )
 
     def judged(self, segmenter: Segmenter, samples: Iterator[Sample | BadSample]) -> Iterator[Judged]:
-        """Segment and judge samples.
+        """Segment and judge samples; those that the protocol leaves out are passed over.
 
         Raises:
             StageError: a sample cannot be read, decoded or segmented; mIoU over the others would be another
@@ -92,10 +115,11 @@ class EvaluateJob:
         """
         while batch := list(islice(samples, self.config.batch_images)):
             good = [_readable(sample) for sample in batch]
-            images = [self._decode(sample) for sample in good]
-            maps = self._predict(segmenter, good, images)
-            for sample, image, prediction in zip(good, images, maps, strict=True):
-                yield self._judge(sample, image, prediction)
+            seen = [(sample, self._decode(sample), self.truth.labels(sample.key)) for sample in good]
+            kept = [one for one in seen if self.judge.counts(one[2])]
+            maps = self._predict(segmenter, [one[0] for one in kept], [one[1] for one in kept])
+            for (sample, image, truth), prediction in zip(kept, maps, strict=True):
+                yield self._judge(sample, image, truth, prediction)
 
     def _decode(self, sample: Sample) -> NDArray[np.uint8]:
         try:
@@ -108,7 +132,7 @@ class EvaluateJob:
     ) -> list[LabelMap]:
         asked = [self.judge.asked(sample.captions) for sample in samples]
         worth = [i for i, vocabulary in enumerate(asked) if len(vocabulary.classes) > 1]
-        answers = segment(segmenter, [images[i] for i in worth], [asked[i] for i in worth]) if worth else []
+        answers = self._answers(segmenter, [images[i] for i in worth], [asked[i] for i in worth])
         found = dict(zip(worth, answers, strict=True))
         maps = [found.get(i, _nothing_in(image, self.judge)) for i, image in enumerate(images)]
         for sample, answer in zip(samples, maps, strict=True):
@@ -116,17 +140,52 @@ class EvaluateJob:
                 raise StageError(f"image {sample.key!r} cannot be judged: {answer}")
         return [answer for answer in maps if isinstance(answer, LabelMap)]
 
-    def _judge(self, sample: Sample, image: NDArray[np.uint8], prediction: LabelMap) -> Judged:
-        truth = self.truth.labels(sample.key)
+    def _answers(
+        self, segmenter: Segmenter, images: list[NDArray[np.uint8]], asked: list[Vocabulary]
+    ) -> list[LabelMap | SampleError]:
+        if not images:
+            return []
+        if self.judge.reads_grids and hasattr(segmenter, "grid_maps"):
+            return segment(segmenter.grid_maps, images, asked, sized=False)
+        if not self._through_logits(segmenter):
+            return segment(segmenter, images, asked)
+        from ..models.sliding import Sliding
+
+        return segment(Sliding(segmenter, self.judge.protocol), images, asked)
+
+    def _through_logits(self, segmenter: Segmenter) -> bool:
+        from ..models.sliding import has_logits
+
+        return has_logits(segmenter) and self.judge.reads_logits
+
+    def _judge(
+        self, sample: Sample, image: NDArray[np.uint8], truth: NDArray[np.uint16], prediction: LabelMap
+    ) -> Judged:
         if truth.shape != image.shape[:2]:
             raise StageError(
                 f"ground truth of image {sample.key!r} is {truth.shape[1]} x {truth.shape[0]} pixels, "
                 f"the image {image.shape[1]} x {image.shape[0]}"
             )
-        answer, classes = self.judge.answered(prediction), len(self.judge.vocabulary.classes)
-        matrices = [ConfusionMatrix(classes).update(answer, target) for target in self.judge.targets(truth)]
+        classes = len(self.judge.vocabulary.classes)
+        answer, targets = self.judge.compared(prediction, truth)
+        matrices = [ConfusionMatrix(classes).update(answer, target) for target in targets]
         counts = tuple(matrix.counts for matrix in matrices)
-        return Judged(sample, image, truth, prediction, counts, matrices[0].miou())
+        return Judged(sample, image, truth, prediction, counts, matrices[0].miou(), answer, targets[0])
+
+
+class _Counted:
+    """Samples, and how many have been taken."""
+
+    def __init__(self, samples: Iterator[Sample | BadSample]) -> None:
+        self._samples, self.count = samples, 0
+
+    def __iter__(self) -> Iterator[Sample | BadSample]:
+        return self
+
+    def __next__(self) -> Sample | BadSample:
+        sample = next(self._samples)
+        self.count += 1
+        return sample
 
 
 def load_subject(subject: EvaluationSubject, device: str) -> Segmenter:

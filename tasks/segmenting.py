@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,18 +43,21 @@ def prepare_segmenter(config: SegmenterConfig) -> tuple[SegmenterConfig, dict[st
 
 
 def segment(
-    segmenter: Segmenter, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]
+    segmenter: Callable[[Sequence[NDArray[np.uint8]], Sequence[Vocabulary]], list[LabelMap]],
+    images: Sequence[NDArray[np.uint8]],
+    vocabularies: Sequence[Vocabulary],
+    sized: bool = True,
 ) -> list[LabelMap | SampleError]:
     """Segment a batch; an image that the segmenter fails on alone becomes a ``SampleError``.
 
     A batch that does not fit the GPU's memory is halved until it does; one that fails otherwise is tried
-    image by image.
+    image by image. ``sized`` says that maps must have the sizes of their images.
 
     Raises:
         WorkerFault: the GPU is lost to this process.
         MaskmillError: the segmenter says that its configuration, weights or vocabulary are wrong.
     """
-    outcome = _try(segmenter, images, vocabularies)
+    outcome = _try(segmenter, images, vocabularies, sized)
     if not isinstance(outcome, Exception):
         return list(outcome)
     if len(images) == 1:
@@ -63,16 +66,20 @@ def segment(
     results: list[LabelMap | SampleError] = []
     for first in range(0, len(images), step):
         part = slice(first, first + step)
-        results += segment(segmenter, images[part], vocabularies[part])
+        results += segment(segmenter, images[part], vocabularies[part], sized)
     return results
 
 
 def _try(
-    segmenter: Segmenter, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]
+    segmenter: Callable[[Sequence[NDArray[np.uint8]], Sequence[Vocabulary]], list[LabelMap]],
+    images: Sequence[NDArray[np.uint8]],
+    vocabularies: Sequence[Vocabulary],
+    sized: bool,
 ) -> list[LabelMap] | Exception:
     try:
         maps = segmenter(images, vocabularies)
-        _check(maps, images)
+        if sized:
+            _check(maps, images)
         return maps
     except SampleError as err:
         return err

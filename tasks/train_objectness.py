@@ -127,8 +127,8 @@ def _read(corpus: CorpusConfig, config: ObjectnessConfig, progress: Progress) ->
 
 
 def _drawn(corpus: CorpusConfig, config: ObjectnessConfig) -> Iterator[tuple[str, bytes]]:
-    """Yield images of shards in an order that the seed shuffles, no more than a share of each, so that a large
-    corpus need not be read through.
+    """Yield images of shards in an order that the seed shuffles, no more than a share of each, so that a
+    large corpus need not be read through.
     """
     reader = open_corpus(corpus)
     shards = sorted(reader.shards(), key=lambda shard: _rank(config.seed, shard.shard_id))

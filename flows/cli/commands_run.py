@@ -17,13 +17,13 @@ from ...schemas.config import (
 )
 from ...schemas.errors import ConfigError
 from .app import app
-from .options import CorpusOptions, FilterOptions, OutputOptions, PoolOptions, SegmenterOptions
+from .judging_options import JudgingOptions
+from .options import ConfigFile, CorpusOptions, FilterOptions, OutputOptions, PoolOptions, SegmenterOptions
 from .output import reporting
 
 CatalogUri = Annotated[
     str, Parameter(help="Catalog: a folder or an object-store prefix, created when missing.")
 ]
-ConfigFile = Annotated[Path | None, Parameter(help="TOML file with configuration fields; flags come first.")]
 RunId = Annotated[
     str | None, Parameter(help="Name of the run; default: it follows from corpus and configuration.")
 ]
@@ -180,6 +180,8 @@ def train(
 Examples:
 
     maskmill evaluate demo/corpus --catalog demo/catalog --student demo/student/student.safetensors
+    maskmill evaluate voc:./VOC2012 --catalog ./catalog --protocol clip-diy --segmenter clip-diy
+    maskmill evaluate --dataset ade20k:s3://bucket/ADEChallengeData2016 --catalog ./catalog --protocol tcl
     maskmill evaluate val.json --images ./val2017 --catalog ./catalog --clip ViT-B-32:openai
 """
 )
@@ -187,16 +189,23 @@ def evaluate(
     dataset: str,
     *,
     catalog: CatalogUri,
-    vocabulary: Annotated[str | None, Parameter(help="Vocabulary that judges: a name or a file.")] = None,
     student: Annotated[Path | None, Parameter(help="Judge this student instead of a segmenter.")] = None,
     config: ConfigFile = None,
+    judging: JudgingOptions = JudgingOptions(),
     segmenter: SegmenterOptions = SegmenterOptions(),
     reading: CorpusOptions = CorpusOptions(),
     pool: PoolOptions = PoolOptions(),
     output: OutputOptions = OutputOptions(),
 ) -> None:
-    """Judge a segmenter or a student by mIoU against the ground truth of DATASET (demo corpus, COCO JSON)."""
-    overrides = {"vocabulary": vocabulary, "device": segmenter.device, **pool.overrides("pool")}
+    """Judge a segmenter or a student by mIoU against the ground truth of DATASET.
+
+    Parameters
+    ----------
+    dataset
+        LAYOUT:PATH (voc, voc20, context60, context59, context459, coco-object, coco-stuff, coco-instances,
+        ade20k, cityscapes), a demo corpus or a COCO JSON.
+    """
+    overrides = {**judging.overrides(), "device": segmenter.device, **pool.overrides("pool")}
     settings = load_config(EvaluateConfig, config, overrides)
     if student is not None and segmenter.segmenter is not None:
         raise ConfigError("give --student or --segmenter, not both")
@@ -206,5 +215,6 @@ def evaluate(
     with reporting(output) as summary:
         subject = subject_of(student, segmenter.overrides())
         result = evaluate_flow(subject, reading.of(dataset), catalog, settings)
-        summary.add(catalog=catalog, images=result.images, **{f"{result.subject}_miou": result.miou})
+        numbers = {f"{result.subject}_miou": result.miou, **result.scores[0].metrics}
+        summary.add(catalog=catalog, images=result.images, protocol=result.scores[0].protocol, **numbers)
         summary.notes.extend(result.lines())

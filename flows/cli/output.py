@@ -20,7 +20,8 @@ from .options import OutputOptions
 # The keys of a JSON summary, in order; a command prints those that apply.
 SUMMARY_KEYS = (
     "catalog", "version", "run_id", "images", "captions", "captions_kept", "entities", "masks", "labels",
-    "errors", "teacher_miou", "student_miou", "report", "seconds",
+    "errors", "protocol", "teacher_miou", "student_miou", "known_miou", "unknown_miou", "harmonic_miou",
+    "boundary_f", "report", "seconds",
 )  # fmt: skip
 
 

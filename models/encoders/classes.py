@@ -99,7 +99,7 @@ class ClassTexts:
 
 def _prompts(named: VocabularyClass, templates: tuple[str, ...]) -> Iterator[str]:
     for template in templates:
-        for word in (named.name, *named.synonyms):
+        for word in named.words:
             yield template.replace("{}", word)
 
 
@@ -108,7 +108,7 @@ def _groups(keys: Sequence[ClassKey]) -> Iterator[list[ClassKey]]:
     group: list[ClassKey] = []
     waiting = 0
     for key in keys:
-        count = len(key[1]) * (1 + len(key[0].synonyms))
+        count = len(key[1]) * len(key[0].words)
         if group and waiting + count > _GROUP_PROMPTS:
             yield group
             group, waiting = [], 0

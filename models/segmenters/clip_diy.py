@@ -107,6 +107,19 @@ class ClipDiy:
         maps = {**scales, "objectness": theta[None], "refined": refined}
         return {what: values.cpu().numpy() for what, values in maps.items()}
 
+    def logits(
+        self, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]
+    ) -> list[NDArray[np.float32]]:
+        """Return the refined maps of Eq. 3 times ``confidence_scale``, (C, H, W) at the images' sizes.
+
+        Raises:
+            ValueError: as for a call.
+        """
+        check_batch(images, vocabularies)
+        scale = np.float32(self._config.confidence_scale)
+        pairs = zip(images, vocabularies, strict=True)
+        return [self.heat_maps(image, words)["refined"] * scale for image, words in pairs]
+
     def _grids(self, working: Tensor) -> list[TileGrid]:
         height, width = working.shape[-2:]
         divisor = self._config.stride_divisor or 1

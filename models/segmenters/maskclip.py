@@ -28,6 +28,7 @@ from .registry import SegmenterCard, options_of, register
 from .sampling import Axis, bands
 
 _MAP_VALUES = 4_000_000  # float32 values of one dense map (classes x rows x W) held at once
+_LEAST = 1e-12  # probability whose logarithm stands for that of zero
 _RELEASED_RATIO = 4  # the authors' images are at most 2048 x 512
 
 
@@ -134,6 +135,25 @@ class MaskClip:
         cosines = torch.einsum("ce,ehw->chw", self._texts(vocabulary), cells.features)
         return {"cosine": cosines.cpu().numpy()}
 
+    @torch.no_grad()
+    def logits(self, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]) -> list[Tensor]:
+        """Return the scaled cosines of all classes, the background's word among them, (C, H, W) at the sizes
+        of the images; with key smoothing the logarithms of the smoothed probabilities.
+
+        Raises:
+            ValueError: as for a call.
+        """
+        check_batch(images, vocabularies)
+        working = [self._resize(to_tensor(image, self._encoder.device)) for image in images]
+        found: dict[int, Tensor] = {}
+        for place, cells in self._embed(working):
+            size = (images[place].shape[0], images[place].shape[1])
+            rows, columns = self._axes(size, (working[place].shape[1], working[place].shape[2]), cells)
+            values = self._scores(cells, self._texts(vocabularies[place]), 1, self._config.key_smoothing > 0)
+            sampled = torch.cat(list(bands(values, rows, columns, _MAP_VALUES)), dim=1)
+            found[place] = sampled.clamp_min(_LEAST).log() if self._config.key_smoothing else sampled
+        return [found[place] for place in range(len(images))]
+
     def _resize(self, picture: Tensor) -> Tensor:
         """Resize (3, H, W) to the working size."""
         short = self._config.short_side
@@ -182,12 +202,15 @@ class MaskClip:
 
     def _values(self, cells: _Cells, texts: Tensor) -> Tensor:
         """Return what is sampled, (C, h, w): scaled cosines, or probabilities where a rule needs them."""
+        return self._scores(cells, texts, int(self._config.background == "text"), self._samples_shares)
+
+    def _scores(self, cells: _Cells, texts: Tensor, kept: int, as_shares: bool) -> Tensor:
+        """Return scaled cosines or probabilities; the first ``kept`` classes are never removed."""
         config = self._config
         cosines = torch.einsum("ce,ehw->chw", texts, cells.features)
         if config.prompt_denoising:
-            kept = int(config.background == "text")
             cosines = denoise(cosines, self._scale, config.prompt_denoising, kept)
-        if not self._samples_shares:
+        if not as_shares:
             return self._scale * cosines
         shares = (self._scale * cosines).softmax(dim=0)
         if not config.key_smoothing:

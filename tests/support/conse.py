@@ -141,7 +141,7 @@ class ConseEncoder:
         table = name_vectors()
         rows = []
         for entry in vocabulary.classes:
-            known = [table[_plain(n)] for n in (entry.name, *entry.synonyms) if _plain(n) in table]
+            known = [table[_plain(n)] for n in entry.words if _plain(n) in table]
             mean = _unit(np.mean(known, axis=0)) if known else np.zeros(512, np.float32)
             rows.append(_with_cone(torch.from_numpy(mean)[None]))
         return torch.cat(rows)

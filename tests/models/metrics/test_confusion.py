@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskmill.models.metrics import ConfusionMatrix
+from maskmill.models.metrics import ConfusionMatrix, SplitMiou, split_miou
 from maskmill.schemas.labelmap import IGNORE
 
 
@@ -111,3 +111,43 @@ def test_a_prediction_one_past_the_last_class_is_refused() -> None:
 def test_counts_of_other_classes_do_not_merge() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         ConfusionMatrix(3).merge(np.zeros((2, 3), np.int64))
+
+
+def test_known_and_unknown_classes_are_averaged_apart() -> None:
+    rng = np.random.default_rng(1)
+    prediction, target = rng.integers(0, 5, (2, 9, 9))
+    target[target == 4] = 0  # a class that no target holds is in no mean
+    matrix = ConfusionMatrix(5).update(prediction, target)
+    iou, _, _ = _definition(prediction, target, 5)
+    split = split_miou(matrix, [False, False, True, True, True])
+    known, unknown = (iou[0] + iou[1]) / 2, (iou[2] + iou[3]) / 2
+    assert split.known == pytest.approx(known)
+    assert split.unknown == pytest.approx(unknown)
+    assert split.harmonic == pytest.approx(2 / (1 / known + 1 / unknown))
+
+
+def test_a_split_without_a_part_has_no_mean_for_it() -> None:
+    matrix = ConfusionMatrix(2).update(np.array([0, 1]), np.array([0, 1]))
+    assert math.isnan(split_miou(matrix, [False, False]).unknown)
+    assert SplitMiou(0.0, 0.0).harmonic == 0.0
+    with pytest.raises(ValueError, match="3 entries for 2 classes"):
+        split_miou(matrix, [True, False, True])
+
+
+@pytest.mark.parametrize("library", ["sklearn.metrics", "torchmetrics.classification"])
+def test_metrics_equal_those_of_a_library(library: str) -> None:
+    module = pytest.importorskip(library, reason=f"{library} is no dependency; the loop above always runs")
+    rng = np.random.default_rng(2)
+    prediction, target = rng.integers(0, 6, (2, 40, 40))
+    matrix = ConfusionMatrix(6).update(prediction, target)
+    if library == "sklearn.metrics":
+        theirs = module.confusion_matrix(target.ravel(), prediction.ravel(), labels=range(6))
+        assert np.array_equal(matrix.counts[:, :6], theirs)
+        np.testing.assert_allclose(
+            matrix.iou(), module.jaccard_score(target.ravel(), prediction.ravel(), average=None)
+        )
+    else:
+        torch = pytest.importorskip("torch")
+        index = module.MulticlassJaccardIndex(6, average="macro")
+        theirs = float(index(torch.from_numpy(prediction), torch.from_numpy(target)))
+        assert matrix.miou() == pytest.approx(theirs, abs=1e-6)

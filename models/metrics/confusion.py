@@ -1,13 +1,15 @@
-"""Segmentation metrics over dataset-level areas."""
+"""IoU and accuracy over dataset-level areas."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas.labelmap import IGNORE
+from ...schemas.labelmap import IGNORE
 
 
 class ConfusionMatrix:
@@ -95,3 +97,37 @@ class ConfusionMatrix:
             bad = int(ids.min()) if int(ids.min()) < 0 else int(ids.max())
             raise ValueError(f"{what} holds id {bad}, which is no class among {self.num_classes} nor ignore")
         return ids.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class SplitMiou:
+    """Mean IoU over known and over unknown classes, and their harmonic mean; nan where there is no class.
+
+    A class that no target holds is left out of its mean, as in :meth:`ConfusionMatrix.miou`.
+    """
+
+    known: float
+    unknown: float
+
+    @property
+    def harmonic(self) -> float:
+        """2 k u / (k + u) (CLIP-S4, Sec. 4.2); 0 where both are 0."""
+        total = self.known + self.unknown
+        return 2 * self.known * self.unknown / total if total else 0.0
+
+
+def split_miou(matrix: ConfusionMatrix, unknown: Sequence[bool]) -> SplitMiou:
+    """Return the mIoU of the known and of the unknown classes apart.
+
+    Args:
+        unknown: for each class.
+
+    Raises:
+        ValueError: there is not one entry for each class.
+    """
+    if len(unknown) != matrix.num_classes:
+        raise ValueError(f"{len(unknown)} entries for {matrix.num_classes} classes")
+    iou, apart = matrix.iou(), np.asarray(unknown, bool)
+    means = [iou[matrix.present & part] for part in (~apart, apart)]
+    known, new = (float(part.mean()) if part.size else float("nan") for part in means)
+    return SplitMiou(known, new)
