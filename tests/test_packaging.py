@@ -53,7 +53,7 @@ def test_data_files_are_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     roles = ("schemas", "catalogs", "models")
-    kinds = ("*.toml", "*.j2", "*.css", "*.js", "*.json", "*.safetensors")
+    kinds = ("*.toml", "*.txt", "*.j2", "*.css", "*.js", "*.json", "*.safetensors")
     files = [path for role in roles for kind in kinds for path in (ROOT / role).rglob(kind)]
     data = {f"maskmill/{path.relative_to(ROOT)}" for path in files}
     assert data <= packed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clip_diy, maskclip  # noqa: F401  (importing registers them)
+from . import clip_diy, clippy, maskclip, zero_guidance  # noqa: F401  (importing registers them)
 from .base import Segmenter
 from .registry import (
     SegmenterCard,

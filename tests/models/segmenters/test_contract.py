@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from maskmill.models.segmenters import Segmenter, create_segmenter, registered
+from maskmill.models.segmenters.base import HeatMapped
+from maskmill.models.sliding import has_logits
 from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.vocabulary import Vocabulary
 
@@ -23,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "key_smoothing": 0.5,
         "prompt_denoising": 0.2,
     },
+    "zero-guidance": {"backbone": "clip", "short_side": 48, "nouns": "demo", "assign": "vocabulary"},
 }
 CASES = sorted({*OPTIONS, *registered()})
 SIZES = [(30, 45), (1, 1), (52, 31), (30, 45)]
@@ -107,3 +111,30 @@ def test_an_image_of_another_shape_is_refused(segmenter: Segmenter, shape: tuple
 def test_an_image_of_another_type_is_refused(segmenter: Segmenter) -> None:
     with pytest.raises(ValueError, match="float32"):
         segmenter([np.zeros((8, 8, 3), np.float32)], VOCABULARIES[:1])
+
+
+def test_logits_where_offered_are_what_the_labels_follow_from(segmenter: Segmenter) -> None:
+    if not has_logits(segmenter):
+        assert segmenter.id.startswith(("clip-diy-released", "zero-guidance"))
+        return
+    image, vocabulary = _images()[2], VOCABULARIES[3]
+    (label_map,) = segmenter([image], [vocabulary])
+    (logits,) = segmenter.logits([image], [vocabulary])  # type: ignore[attr-defined]
+    shares = torch.as_tensor(logits).double().softmax(dim=0).numpy()
+    assert shares.shape == (len(vocabulary.classes), *image.shape[:2])
+    ordered = np.sort(shares, axis=0)
+    clear = ordered[-1] - ordered[-2] > 1e-3
+    assert clear.any()
+    assert np.array_equal(shares.argmax(axis=0)[clear], label_map.labels[clear])
+    assert np.allclose(shares.max(axis=0), label_map.scores, atol=5e-3)
+
+
+def test_heat_maps_where_offered_have_a_map_for_every_class(segmenter: Segmenter) -> None:
+    if not isinstance(segmenter, HeatMapped):
+        assert segmenter.id.startswith("zero-guidance")
+        return
+    maps = segmenter.heat_maps(_images()[0], VOCABULARIES[0])
+    for what, values in maps.items():
+        assert values.dtype == np.float32
+        assert len(values) == (1 if what == "objectness" else 4)
+        assert np.isfinite(values).all()
