@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .corpora import open_corpus
-from .dataset import MaskDataset, MaskStream
+from .datasets import MaskDataset, MaskSample, MaskSampler, MaskStream, WebMasks
 from .partners import PartnerIndex
 from .query import connect, query
 from .store import Catalog
@@ -12,11 +12,14 @@ from .triplets import Mention, Triplet, TripletStream, masked
 __all__ = [
     "Catalog",
     "MaskDataset",
+    "MaskSample",
+    "MaskSampler",
     "MaskStream",
     "Mention",
     "PartnerIndex",
     "Triplet",
     "TripletStream",
+    "WebMasks",
     "connect",
     "masked",
     "open_corpus",

@@ -17,9 +17,9 @@ from ..schemas.errors import CatalogError
 from ..schemas.samples import BadSample, Sample
 from ..schemas.tables import PARTITION
 from .corpora import open_corpus
-from .dataset import corpus_of
 from .kept_captions import COLUMNS, caption_files, draw_caption, kept_groups, kept_rows
 from .parts import parts_of
+from .run_corpus import corpus_of
 from .store import Catalog
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..catalogs.dataset import MaskDataset, MaskStream
+from ..catalogs.datasets import MaskDataset
 from ..catalogs.files import read_files, write_rows
 from ..catalogs.store import Catalog
 from ..schemas.config import TrainConfig
@@ -25,6 +25,12 @@ STUDENT_FILE = "student.safetensors"
 RECORD_FILE = "train.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 _HISTORY_POINTS = 200
+
+
+class TrainRecord(TrainConfig):
+    """What a train run stores as its configuration: with it, the reviews whose masks it preferred."""
+
+    review_run_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,17 @@ class TrainSummary:
 
 
 def train_run(
-    catalog_uri: str, version: int | None, out: Path, config: TrainConfig, progress: Progress = SILENT
+    catalog_uri: str, version: int | str | None, out: Path, config: TrainConfig, progress: Progress = SILENT
 ) -> TrainSummary:
     """Train a student, write it to ``out`` and publish it.
 
-    What counts as the same training is the label run, the configuration and the encoder's weights, whichever
-    catalog version shows the run; where ``out`` holds that very student, nothing is done. An interrupted
-    training continues from its checkpoint in ``out`` with the samples that it would have seen anyway.
+    What counts as the same training is the label run, the reviews that correct it, what people decided about
+    its prototypes, the configuration and the encoder's weights, whichever catalog version shows the runs;
+    where ``out`` holds that very student, nothing is done. An interrupted training continues from its
+    checkpoint in ``out`` with the samples that it would have seen anyway.
 
     Args:
-        version: catalog version; None pins the newest.
+        version: catalog version or tag; None pins the newest.
         out: folder for ``student.safetensors`` (replaced if there is one), ``train.json`` and the checkpoint.
 
     Returns:
@@ -68,57 +75,63 @@ def train_run(
     """
     began = time.monotonic()
     catalog = Catalog.open(catalog_uri)
-    stream = MaskStream(catalog_uri, version, config.label_run, config.corpus, min_score=config.min_score)
-    head, before = _identify(catalog, stream, config)
+    dataset = MaskDataset(
+        catalog_uri, version, run_id=config.label_run, corpus=config.corpus, min_score=config.min_score
+    )
+    head, before = _identify(catalog, dataset, config)
     done = _trained_before(catalog, before, out / STUDENT_FILE)
     if done is not None:
         return done
-    progress.say(f"reading the masks of {stream.run_id} in version {stream.version}")
-    dataset = MaskDataset(stream)
+    progress.say(f"learning from {_sources(dataset)} in version {dataset.version}")
     # Late: torch and open_clip take seconds to import, and a student that is trained already needs neither.
     from .train_loop import Checkpoint, train_student
 
     checkpoint = Checkpoint(out / CHECKPOINT_FILE, head.config_hash)
     weights = (out / STUDENT_FILE).resolve()
-    fitted = train_student(stream.classes, dataset, config, checkpoint, weights, progress)
-    return _publish(_Trained(catalog, stream, head, config, fitted, len(dataset)), weights, began)
+    fitted = train_student(dataset.classes, dataset, config, checkpoint, weights, progress)
+    return _publish(_Trained(catalog, dataset, head, config, fitted), weights, began)
 
 
 @dataclass(frozen=True)
 class _Trained:
     catalog: Catalog
-    stream: MaskStream
+    dataset: MaskDataset
     head: RunHead
     config: TrainConfig
     fitted: Fitted
-    images: int
 
 
 def _identify(
-    catalog: Catalog, stream: MaskStream, config: TrainConfig
+    catalog: Catalog, dataset: MaskDataset, config: TrainConfig
 ) -> tuple[RunHead, list[dict[str, Any]]]:
     """Return the head of the run to come, and the finished runs that trained the same before."""
     from ..models.encoders.weights import pinned_sha256, resolve_clip
 
     encoder = pinned_sha256(resolve_clip(config.encoder).file)
     deciding = config.model_copy(update={"corpus": None, "label_run": None, "loader_workers": 0})
-    config_hash = results_hash(deciding, stream.run_id, encoder)
+    run, reviews = dataset.pinned.run, dataset.review_run_ids
+    config_hash = results_hash(deciding, dataset.run_id, encoder, *reviews, *dataset.pinned.decided)
     before = [
-        run
-        for run in catalog.runs()
-        if run["kind"] == "train" and run["status"] == "finished" and run["config_hash"] == config_hash
+        row
+        for row in catalog.runs()
+        if row["kind"] == "train" and row["status"] == "finished" and row["config_hash"] == config_hash
     ]
     head = RunHead(
         kind="train",
         run_id=default_run_id("train", config_hash, str(len(before))),
-        config=config,
+        config=TrainRecord(**dict(config), review_run_ids=reviews),
         config_hash=config_hash,
-        corpus=stream.run["corpus"],
-        corpus_uri=stream.run["corpus_uri"],
-        corpus_fingerprint=stream.run["corpus_fingerprint"],
-        parent_run_id=stream.run_id,
+        corpus=run["corpus"],
+        corpus_uri=run["corpus_uri"],
+        corpus_fingerprint=run["corpus_fingerprint"],
+        parent_run_id=dataset.run_id,
     )
     return head, before
+
+
+def _sources(dataset: MaskDataset) -> str:
+    reviews = dataset.review_run_ids
+    return f"the masks of {dataset.run_id}" + (f", corrected by {', '.join(reviews)}," if reviews else "")
 
 
 def _trained_before(catalog: Catalog, runs: Sequence[dict[str, Any]], weights: Path) -> TrainSummary | None:
@@ -140,30 +153,30 @@ def _trained_before(catalog: Catalog, runs: Sequence[dict[str, Any]], weights: P
 
 
 def _publish(trained: _Trained, weights: Path, began: float) -> TrainSummary:
-    fitted, stream, head = trained.fitted, trained.stream, trained.head
+    fitted, dataset, head = trained.fitted, trained.dataset, trained.head
     losses = fitted.losses
     tail = losses[-max(1, len(losses) // 10) :]
     final_loss = sum(tail) / len(tail)
     row = {
         "student_id": fitted.student_id,
-        "catalog_version": stream.version,
-        "label_run_id": stream.run_id,
+        "catalog_version": dataset.version,
+        "label_run_id": dataset.run_id,
         "weights_uri": str(weights),
         "weights_sha256": fitted.sha256,
-        "classes": list(stream.classes),
-        "images": trained.images,
+        "classes": list(dataset.classes),
+        "images": len(dataset),
         "steps": len(losses),
         "final_loss": final_loss,
         "seconds": fitted.seconds,
     }
-    record = {**row, "run_id": head.run_id, "config": trained.config.model_dump(mode="json")}
+    record = {**row, "run_id": head.run_id, "config": head.config.model_dump(mode="json")}
     record["history"] = loss_history(losses)
     (weights.parent / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     trained.catalog.commit([write_rows(trained.catalog.uri, "students", head.run_id, "student", [row])])
-    counts = {"images": trained.images, "classes": len(stream.classes), "steps": len(losses)}
+    counts = {"images": len(dataset), "classes": len(dataset.classes), "steps": len(losses)}
     version = trained.catalog.publish(run_row(head, RunEnd(counts, {"student": fitted.sha256})), head.run_id)
     summary = RunSummary("train", head.run_id, version, counts, time.monotonic() - began, False, head.corpus)
-    return TrainSummary(summary, fitted.student_id, weights, stream.version, final_loss)
+    return TrainSummary(summary, fitted.student_id, weights, dataset.version, final_loss)
 
 
 def loss_history(losses: Sequence[float]) -> list[dict[str, float]]:

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from ..catalogs.dataset import MaskDataset
 from ..models.students.fresh import new_student
 from ..models.students.training import StudentTrainer
 from ..models.students.weights import save_student, student_id
 from ..schemas.config import TrainConfig
 from ..schemas.errors import StageError
 from .progress import Progress
-from .train_samples import DrawPlan, TrainingCrops
+from .train_samples import DrawPlan, Samples, TrainingCrops
 
 _CHECKPOINT_SECONDS = 20.0
 _SAID_TIMES = 10
@@ -94,7 +93,7 @@ class Checkpoint:
 
 def train_student(
     classes: Sequence[str],
-    dataset: MaskDataset,
+    dataset: Samples,
     config: TrainConfig,
     checkpoint: Checkpoint,
     weights: Path,
@@ -116,7 +115,7 @@ def train_student(
 
 def _fit(
     trainer: StudentTrainer,
-    dataset: MaskDataset,
+    dataset: Samples,
     config: TrainConfig,
     checkpoint: Checkpoint,
     progress: Progress,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..catalogs.dataset import MaskDataset
+from ..catalogs.datasets import MaskSample
 from ..models.students.augment import colour_jitter, random_crop
 from ..models.students.resize import labels_to, to_short_side
 from ..schemas.config import TrainConfig
@@ -53,13 +53,21 @@ class DrawPlan:
             yield batch
 
 
+class Samples(Protocol):
+    """What crops are cut from: a :class:`..catalogs.MaskDataset`, or anything like it."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> MaskSample: ...
+
+
 class TrainingCrops:
     """Map-style dataset from a :class:`Draw` to a crop: float (3, S, S) in [0, 1] and int64 (S, S) class ids.
 
     Decoded images are kept at the training size until 1 GiB is full, and decoded again beyond that.
     """
 
-    def __init__(self, dataset: MaskDataset, config: TrainConfig) -> None:
+    def __init__(self, dataset: Samples, config: TrainConfig) -> None:
         self._dataset = dataset
         self._config = config
         self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint16]]] = {}
@@ -74,10 +82,10 @@ class TrainingCrops:
         """Return the image and its labels at the training size."""
         if index in self._kept:
             return self._kept[index]
-        image, labels = self._dataset[index]
-        planes = to_short_side(image, self._config.short_side)
+        sample = self._dataset[index]
+        planes = to_short_side(sample.image, self._config.short_side)
         pixels = planes.mul(255).round().byte().permute(1, 2, 0).numpy()
-        small = (pixels, labels_to(labels, pixels.shape[:2]))
+        small = (pixels, labels_to(sample.labels, pixels.shape[:2]))
         if self._kept_bytes < _CACHE_BYTES:
             self._kept[index] = small
             self._kept_bytes += sum(part.nbytes for part in small)

@@ -13,6 +13,7 @@ from maskmill.schemas.config import CorpusConfig, TrainConfig
 from maskmill.schemas.errors import CatalogError, StageError, WeightsError
 from maskmill.tasks import train_loop
 from maskmill.tasks.progress import SilentProgress
+from maskmill.tasks.review_import import ReviewConfig, review_import
 from maskmill.tasks.train import loss_history, train_run
 
 
@@ -31,6 +32,23 @@ def catalog(tmp_path: Path) -> str:
 def config(clip: Path) -> TrainConfig:
     small: dict[str, Any] = {"steps": 6, "batch_size": 2, "crop": 32, "short_side": 32, "decoder_width": 8}
     return TrainConfig(encoder=str(clip), device="cpu", **small)
+
+
+def review(catalog: str, tmp_path: Path) -> str:
+    """Say of the first image, as a person would, that all of it is house; return the review's run id."""
+    found = query(
+        catalog, "SELECT DISTINCT image_id, key, width, height FROM images ORDER BY key"
+    ).to_pylist()[0]
+    width, height = found["width"], found["height"]
+    outline = [0, 0, width, 0, width, height, 0, height]
+    thing = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [outline], "iscrowd": 0}
+    body = {
+        "images": [{"id": 1, "file_name": found["key"], "width": width, "height": height}],
+        "categories": [{"id": 1, "name": "house"}],
+        "annotations": [thing | {"area": width * height, "bbox": [0, 0, width, height]}],
+    }
+    (tmp_path / "review.json").write_text(json.dumps(body))
+    return review_import(catalog, str(tmp_path / "review.json"), ReviewConfig()).run_id
 
 
 class Interrupt(SilentProgress):
@@ -82,6 +100,24 @@ def test_the_same_training_again_does_nothing_though_the_catalog_has_moved_on(
     assert (again.student_id, again.run.run_id) == (first.student_id, first.run.run_id)
     assert again.run.counts == first.run.counts
     assert first.weights.stat().st_mtime_ns == written
+
+
+def test_new_corrections_train_anew_and_are_on_record(
+    catalog: str, tmp_path: Path, config: TrainConfig
+) -> None:
+    first = train_run(catalog, None, tmp_path / "out", config)
+    review_id = review(catalog, tmp_path)
+    second = train_run(catalog, None, tmp_path / "out", config)
+    assert not second.run.resumed
+    assert (second.run.run_id, second.student_id) != (first.run.run_id, first.student_id)
+    record = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert record["config"]["review_run_ids"] == [review_id]
+    rows = query(catalog, "SELECT run_id, config FROM runs WHERE kind = 'train'").to_pylist()
+    said = {row["run_id"]: json.loads(row["config"])["review_run_ids"] for row in rows}
+    assert said == {first.run.run_id: [], second.run.run_id: [review_id]}
+    assert train_run(catalog, None, tmp_path / "out", config).run.resumed
+    pinned = train_run(catalog, first.catalog_version, tmp_path / "before", config)
+    assert pinned.student_id == first.student_id
 
 
 def test_another_configuration_or_lost_weights_train_again(

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import io
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
-from maskmill.catalogs.dataset import MaskDataset, MaskRecord
-from maskmill.catalogs.rle import encode_mask
+from maskmill.catalogs import MaskSample
 from maskmill.schemas.config import TrainConfig
 from maskmill.schemas.labelmap import IGNORE
 from maskmill.tasks import train_samples
@@ -19,29 +15,22 @@ from maskmill.tasks.train_samples import Draw, DrawPlan, TrainingCrops
 CONFIG = TrainConfig(steps=7, batch_size=3, crop=32, short_side=40, seed=5)
 
 
-def _dataset(decoded: Counter[str] | None = None) -> MaskDataset:
-    """Two images, left half of class 1; ``decoded`` counts how often each is decoded."""
-    mask = np.zeros((60, 80), bool)
-    mask[:, :40] = True
-    records = []
-    for value in (10, 200):
-        packed = io.BytesIO()
-        Image.fromarray(np.full((60, 80, 3), value, np.uint8)).save(packed, "PNG")
-        records.append(MaskRecord(str(value), packed.getvalue(), 80, 60, ((1, encode_mask(mask)),)))
+class _Counting:
+    """Two images, left half of class 1; counts by key how often each is decoded."""
 
-    return _Counting(records, Counter() if decoded is None else decoded)
-
-
-class _Counting(MaskDataset):
-    """Counts by key how often an image is decoded."""
-
-    def __init__(self, records: list[MaskRecord], decoded: Counter[str]) -> None:
-        super().__init__(records)
+    def __init__(self, decoded: Counter[str]) -> None:
         self.decoded = decoded
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-        self.decoded[self.key(index)] += 1
-        return super().__getitem__(index)
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> MaskSample:
+        value = (10, 200)[index]
+        self.decoded[str(value)] += 1
+        labels = np.zeros((60, 80), np.uint16)
+        labels[:, :40] = 1
+        image, weights = np.full((60, 80, 3), value, np.uint8), np.ones((60, 80), np.float32)
+        return MaskSample(image, labels, weights, np.ones(2, bool), str(value), str(index), False)
 
 
 def test_every_epoch_draws_every_image_once() -> None:
@@ -66,7 +55,7 @@ def test_no_two_draws_share_a_seed() -> None:
 
 
 def test_a_draw_always_gives_the_same_crop() -> None:
-    crops = TrainingCrops(_dataset(), CONFIG)
+    crops = TrainingCrops(_Counting(Counter()), CONFIG)
     first, again, other = crops[Draw(1, (0, 0, 0))], crops[Draw(1, (0, 0, 0))], crops[Draw(1, (0, 0, 1))]
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
@@ -78,12 +67,12 @@ def test_a_draw_always_gives_the_same_crop() -> None:
 
 def test_images_are_decoded_once_while_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: Counter[str] = Counter()
-    crops = TrainingCrops(_dataset(decoded), CONFIG)
+    crops = TrainingCrops(_Counting(decoded), CONFIG)
     for step in range(4):
         crops[Draw(0, (0, step, 0))], crops[Draw(1, (0, step, 0))]
     assert decoded == {"10": 1, "200": 1}
     monkeypatch.setattr(train_samples, "_CACHE_BYTES", 1)
-    tight = TrainingCrops(_dataset(decoded := Counter()), CONFIG)
+    tight = TrainingCrops(_Counting(decoded := Counter()), CONFIG)
     for step in range(4):
         tight[Draw(0, (0, step, 0))], tight[Draw(1, (0, step, 0))]
     assert decoded == {"10": 1, "200": 4}
