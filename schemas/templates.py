@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .errors import ConfigError
+from .vocabulary import Vocabulary
 
 SINGLE = ("a photo of a {}",)
 
@@ -126,3 +127,17 @@ def load_templates(name_or_path: str) -> tuple[str, ...]:
     if wrong is not None:
         raise ConfigError(f"templates {name_or_path!r}: every line needs exactly one {{}}, got {wrong!r}")
     return lines
+
+
+def templates_or_own(choice: str) -> tuple[str, ...] | None:
+    """Return the templates that an option names, None for ``own``: those of each vocabulary.
+
+    Raises:
+        ConfigError: there are no such templates.
+    """
+    return None if choice == "own" else load_templates(choice)
+
+
+def with_templates(vocabulary: Vocabulary, templates: tuple[str, ...] | None) -> Vocabulary:
+    """Return the vocabulary with these templates in place of its own; None leaves it as it is."""
+    return vocabulary if templates is None else vocabulary.model_copy(update={"templates": templates})

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...schemas.config import SegmenterConfig
 from ...schemas.labelmap import LabelMap
+from ...schemas.templates import templates_or_own, with_templates
 from ...schemas.vocabulary import Vocabulary
 from ..encoders.clip import load_clip
 from ..encoders.weights import pinned_sha256, resolve_clip
@@ -54,6 +55,7 @@ class ClipDiy:
 
     def __init__(self, encoder: CropEncoder, objectness: Objectness, config: ClipDiyOptions) -> None:
         self._encoder, self._objectness, self._config = encoder, objectness, config
+        self._templates = templates_or_own(config.templates)
         self.id = f"clip-diy-{config.mode}/{encoder.id}/{objectness.id}"
         self.weights: Mapping[str, str] = {"clip": encoder.sha256, **objectness.weights}
 
@@ -134,7 +136,7 @@ class ClipDiy:
     def _similarity(self, working: Tensor, vectors: Tensor, vocabulary: Vocabulary) -> list[Tensor]:
         """Return the grid of inner products of each scale, (C, rows, columns)."""
         grids = self._grids(working)
-        products = self._encoder.embed_text(vocabulary) @ vectors.T
+        products = self._encoder.embed_text(with_templates(vocabulary, self._templates)) @ vectors.T
         parts = products.split([grid.rows * grid.columns for grid in grids], dim=1)
         return [p.unflatten(1, (g.rows, g.columns)) for p, g in zip(parts, grids, strict=True)]
 

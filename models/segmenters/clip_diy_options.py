@@ -25,6 +25,9 @@ class ClipDiyOptions(Frozen):
     )
     scale_weights: tuple[float, ...] | None = Field(None, description="one per scale; default: all 1")
     encoder: EncoderOptions = EncoderOptions()
+    templates: str = Field(
+        "own", description="prompts: the vocabulary's own, `1`, `80`, `85`, or a file with one a line"
+    )
     short_side: int = Field(448, ge=1, description="paper: images are resized to this short side, in pixels")
     square_side: int = Field(256, ge=1, description="released: images are resized to this square, in pixels")
     crop_batch: int = Field(256, ge=1, description="crops per forward pass")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...schemas.labelmap import LabelMap
+from ...schemas.templates import templates_or_own, with_templates
 from ...schemas.vocabulary import Vocabulary
 from ..exact_resize import opencv_bilinear, pillow_bicubic
 from ..objectness import Objectness
@@ -63,6 +64,7 @@ class ClipDiyReleased:
 
     def __init__(self, encoder: CropEncoder, objectness: Objectness, options: ClipDiyOptions) -> None:
         self._encoder, self._objectness, self._options = encoder, objectness, options
+        self._templates = templates_or_own(options.templates)
         self.id = f"clip-diy-released/{encoder.id}/{objectness.id}"
         self.weights: Mapping[str, str] = {"clip": encoder.sha256, **objectness.weights}
         self._cells = [self._per_side(patch) for patch in options.patch_sizes]
@@ -104,7 +106,7 @@ class ClipDiyReleased:
         """Return the cosines of every scale, objectness, and the logits that are labelled by."""
         check_batch([image], [vocabulary])
         view, everything = self._view(image), torch.ones(self.crops, dtype=torch.bool)
-        products = self._embed([view], [everything])[0] @ self._encoder.embed_text(vocabulary).T
+        products = self._embed([view], [everything])[0] @ self._texts(vocabulary).T
         side, counts = self._options.square_side, [cells * cells for cells in self._cells]
         parts = zip(self._options.patch_sizes, self._cells, products.split(counts), strict=True)
         maps = {f"{patch} px": part.T.unflatten(1, (cells, cells)) for patch, cells, part in parts}
@@ -154,7 +156,7 @@ class ClipDiyReleased:
         return torch.cat(parts).float().div_(255)
 
     def _label(self, view: _View, ran: Tensor, vectors: Tensor, vocabulary: Vocabulary) -> LabelMap:
-        text = self._encoder.embed_text(vocabulary)
+        text = self._texts(vocabulary)
         cosines, missing = self._merged(vectors @ text.T, ran)
         theta, small = view.theta.flatten(), self._options.skip_below
         unsure = missing & (cosines[:, 0] <= small / (1 - small))
@@ -172,6 +174,9 @@ class ClipDiyReleased:
             spread.reciprocal().view(side, side).cpu().numpy().astype(np.float16),
             vocabulary.names,
         )
+
+    def _texts(self, vocabulary: Vocabulary) -> Tensor:
+        return self._encoder.embed_text(with_templates(vocabulary, self._templates))
 
     def _merged(self, products: Tensor, ran: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pixels' cosines (pixels, C), and which of them lack a crop, (pixels,) bool.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...schemas.config import Frozen, SegmenterConfig
 from ...schemas.labelmap import LabelMap
-from ...schemas.templates import load_templates
+from ...schemas.templates import templates_or_own, with_templates
 from ...schemas.vocabulary import Vocabulary
 from ..encoders.clip import ClipEncoder, load_clip
 from ..encoders.dense_clip import DenseClip
@@ -96,7 +96,7 @@ class MaskClip:
     def __init__(self, encoder: ClipEncoder, config: MaskClipOptions) -> None:
         self._encoder, self._config = encoder, config
         self._dense = DenseClip(encoder, config.mode)
-        self._templates = None if config.templates == "own" else load_templates(config.templates)
+        self._templates = templates_or_own(config.templates)
         self._scale = config.logit_scale or encoder.logit_scale
         self.id = f"maskclip-{config.mode}/{encoder.id}"
         self.weights: Mapping[str, str] = {"clip": encoder.sha256}
@@ -196,9 +196,7 @@ class MaskClip:
         )
 
     def _texts(self, vocabulary: Vocabulary) -> Tensor:
-        if self._templates is None:
-            return self._encoder.embed_text(vocabulary)
-        return self._encoder.embed_text(vocabulary.model_copy(update={"templates": self._templates}))
+        return self._encoder.embed_text(with_templates(vocabulary, self._templates))
 
     def _values(self, cells: _Cells, texts: Tensor) -> Tensor:
         """Return what is sampled, (C, h, w): scaled cosines, or probabilities where a rule needs them."""

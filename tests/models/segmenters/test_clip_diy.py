@@ -16,9 +16,11 @@ from maskmill.models.objectness.found import NoObjectness
 from maskmill.models.segmenters import clip_diy, create_segmenter
 from maskmill.models.segmenters.clip_diy import ClipDiy
 from maskmill.models.segmenters.clip_diy_options import ClipDiyOptions
+from maskmill.models.segmenters.clip_diy_released import ClipDiyReleased
 from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.errors import ConfigError, WeightsError
 from maskmill.schemas.labelmap import LabelMap
+from maskmill.schemas.templates import load_templates
 from maskmill.schemas.vocabulary import Vocabulary
 
 CONFIG = ClipDiyOptions(short_side=64, patch_sizes=(48, 32, 20), crop_batch=32)
@@ -215,3 +217,20 @@ def test_faults_of_a_configuration_are_named(tiny_clip_folder: Callable[[str], P
         create_segmenter(SegmenterConfig(clip="nothing", objectness="none", device="cpu"))
     with pytest.raises(ConfigError, match="device 'warp'"):
         create_segmenter(SegmenterConfig(clip=clip, objectness="none", device="warp"))
+
+
+@pytest.mark.parametrize("mode", ["paper", "released"])
+def test_templates_replace_those_of_the_vocabulary(tiny_resnet: ClipEncoder, mode: str) -> None:
+    sizes = {"mode": mode, "short_side": 64, "square_side": 64, "patch_sizes": (48, 32)}
+    words = Vocabulary.of(_words(12))
+    given = words.model_copy(update={"templates": load_templates("85")})
+    segmenter = ClipDiyReleased if mode == "released" else ClipDiy
+    own, asked = (
+        segmenter(
+            tiny_resnet, NoObjectness(), ClipDiyOptions.model_validate({**sizes, "templates": templates})
+        )
+        for templates in ("own", "85")
+    )
+    (expected,), (result,) = own([_image(50, 60)], [given]), asked([_image(50, 60)], [words])
+    assert np.array_equal(expected.scores, result.scores)
+    assert not np.array_equal(own([_image(50, 60)], [words])[0].scores, result.scores)

@@ -45,10 +45,12 @@ def _images() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module", params=CASES)
 def segmenter(request: pytest.FixtureRequest, tiny_clip_folder: Callable[[str], Path]) -> Segmenter:
-    clip = str(tiny_clip_folder("resnet"))
-    name, options = request.param.partition(" ")[0], OPTIONS[request.param]
-    config = SegmenterConfig(id=name, clip=clip, objectness="bkg:clip", device="cpu", options=options)
-    return create_segmenter(config)
+    return create_segmenter(_config(request.param, tiny_clip_folder))
+
+
+def _config(case: str, tiny_clip_folder: Callable[[str], Path]) -> SegmenterConfig:
+    clip, name = str(tiny_clip_folder("resnet")), case.partition(" ")[0]
+    return SegmenterConfig(id=name, clip=clip, objectness="bkg:clip", device="cpu", options=OPTIONS[case])
 
 
 def test_its_id_names_the_weights_that_it_reports(segmenter: Segmenter) -> None:
@@ -138,3 +140,20 @@ def test_heat_maps_where_offered_have_a_map_for_every_class(segmenter: Segmenter
         assert values.dtype == np.float32
         assert len(values) == (1 if what == "objectness" else 4)
         assert np.isfinite(values).all()
+
+
+def test_a_very_long_image_is_labelled(segmenter: Segmenter) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (24, 4000, 3), np.uint8)
+    (label_map,) = segmenter([image], [VOCABULARIES[0]])
+    assert label_map.labels.shape == (24, 4000)
+
+
+@pytest.mark.gpu
+def test_a_gpu_agrees_with_the_cpu(
+    request: pytest.FixtureRequest, segmenter: Segmenter, tiny_clip_folder: Callable[[str], Path]
+) -> None:
+    case = request.node.callspec.params["segmenter"]
+    fast = create_segmenter(_config(case, tiny_clip_folder).model_copy(update={"device": "cuda"}))
+    for one, two in zip(segmenter(_images(), VOCABULARIES), fast(_images(), VOCABULARIES), strict=True):
+        assert (one.labels == two.labels).mean() > 0.99
+        assert np.allclose(one.scores, two.scores, atol=0.02)
