@@ -58,7 +58,7 @@ class Verification:
 
     Args:
         files, rows_read, bytes_read: of the files that the version shows and that could be read whole.
-        masks_measured: rows of masks whose RLE was measured again.
+        masks, masks_measured: rows of masks, and how many of them had their RLE measured again.
     """
 
     catalog: str
@@ -66,6 +66,7 @@ class Verification:
     files: int
     rows_read: int
     bytes_read: int
+    masks: int
     masks_measured: int
     findings: tuple[Finding, ...]
 

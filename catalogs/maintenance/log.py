@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ...schemas.errors import CatalogError
+from ...schemas.history import TABLES_SINCE
 from ..storage import join, locate, reported_as
 
 _COMMIT = re.compile(r"(\d{20})\.json")
@@ -52,6 +53,8 @@ class Commit:
 def read_log(catalog_uri: str, table: str) -> list[Commit]:
     """Return all commits of a table, the first first; the catalog keeps its log for ever.
 
+    A table that came with a later schema version than the catalog is of has none.
+
     Raises:
         CatalogError: the log cannot be read, or commits are missing from it.
     """
@@ -59,6 +62,8 @@ def read_log(catalog_uri: str, table: str) -> list[Commit]:
     with reported_as(CatalogError, f"cannot read the log {folder!r}"):
         fs, path = locate(folder)
         fs.invalidate_cache()
+        if table in TABLES_SINCE and not fs.isdir(path):
+            return []
         names = sorted(
             n for file in fs.ls(path, detail=False) if _COMMIT.fullmatch(n := file.rpartition("/")[2])
         )

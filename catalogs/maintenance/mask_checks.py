@@ -1,4 +1,4 @@
-"""Checks of mask rows against one another, against their images, and against their own run lengths."""
+"""Mask rows against their own run lengths."""
 
 from __future__ import annotations
 
@@ -7,52 +7,53 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ...schemas.errors import CatalogError
 from ..rle import decode_mask
+from ..rle_batch import RunBatch
+from ..sql_functions import runs_of
 from .findings import Finding
 
-_MEASURED = ["image_id", "label", "height", "width", "rle", "bbox_x", "bbox_y", "bbox_w", "bbox_h", "area"]
+_BOX = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 # area_fraction is stored as float32.
 _ROUNDING = 1e-6
+_PIECE = 128
 
 
-def duplicates(rows: pa.Table, code: str, place: str) -> Iterator[Finding]:
-    """Yield a finding for each key that several rows of a run have."""
-    counts = rows.group_by(rows.column_names).aggregate([([], "count_all")])
-    for row in counts.filter(pc.greater(counts["count_all"], 1)).to_pylist():
-        number = row.pop("count_all")
-        yield Finding(code, f"{place} {_named(row)}", f"{number} rows")
-
-
-def strays(masks: pa.Table, images: pa.Table, place: str) -> Iterator[Finding]:
-    """Yield a finding for each image of a run that has masks but no row of its own."""
-    of_image = masks.group_by(["image_id"]).aggregate([([], "count_all")])
-    for row in of_image.join(images, "image_id", join_type="left anti").to_pylist():
-        number = row.pop("count_all")
-        yield Finding("mask_without_image", f"{place} {_named(row)}", f"{number} masks and no row of images")
-
-
-def wrong_masks(rows: pa.Table, place: str, at_most: int | None) -> tuple[int, list[Finding]]:
-    """Measure masks again, spread evenly over a file.
+def wrong_masks(rows: pa.Table, place: str) -> Iterator[Finding]:
+    """Measure masks again; yield a finding for each that is not what its row says.
 
     Args:
         rows: of ``masks``.
-        at_most: default: all.
-
-    Returns:
-        How many were measured, and a finding for each that is not what its row says.
     """
-    number = rows.num_rows if at_most is None else min(at_most, rows.num_rows)
-    chosen = np.linspace(0, max(rows.num_rows - 1, 0), number).astype(np.int64)
-    found = []
-    for row in rows.select([*_MEASURED, "area_fraction"]).take(chosen).to_pylist():
-        fault = _mask_fault(row)
-        if fault:
-            named = _named({name: row[name] for name in ("image_id", "label")})
-            found.append(Finding("wrong_mask", f"{place} {named}", fault))
-    return number, found
+    for start in range(0, rows.num_rows, _PIECE):
+        piece = rows.slice(start, _PIECE).combine_chunks()
+        for row in piece.take(pa.array(_suspects(piece))).to_pylist():
+            fault = _mask_fault(row)
+            if fault:
+                named = " ".join(f"{name}={row[name]}" for name in ("image_id", "label"))
+                yield Finding("wrong_mask", f"{place} {named}", fault)
+
+
+def _suspects(rows: pa.Table) -> NDArray[np.int64]:
+    """Return the places of rows that do not agree, all if some cannot be read: those are looked at singly."""
+    number = {name: _numbers(rows, name) for name in ("height", "width", "area", *_BOX)}
+    try:
+        runs: RunBatch = runs_of(rows["rle"]).filling(number["height"], number["width"])
+    except CatalogError:
+        return np.arange(rows.num_rows)
+    areas = runs.areas()
+    boxes = np.stack([number[name] for name in _BOX], axis=1)
+    share = areas / np.maximum(number["height"] * number["width"], 1)
+    differs = (areas == 0) | (areas != number["area"]) | (runs.boxes(number["height"]) != boxes).any(axis=1)
+    # Written so that NaN differs.
+    stored = rows["area_fraction"].to_numpy().astype(np.float64)
+    return np.flatnonzero(differs | ~(np.abs(stored - share) <= _ROUNDING))
+
+
+def _numbers(rows: pa.Table, name: str) -> NDArray[np.int64]:
+    return np.asarray(rows[name].to_numpy(), np.int64)
 
 
 def _mask_fault(row: dict[str, Any]) -> str | None:
@@ -71,10 +72,6 @@ def _mask_fault(row: dict[str, Any]) -> str | None:
         "area": int(mask.sum()),
     }
     wrong = {name: value for name, value in measured.items() if row[name] != value}
-    if abs(row["area_fraction"] - measured["area"] / mask.size) > _ROUNDING:
+    if not abs(row["area_fraction"] - measured["area"] / mask.size) <= _ROUNDING:
         wrong["area_fraction"] = measured["area"] / mask.size
     return "; ".join(f"{name} is {row[name]}, its RLE says {value}" for name, value in wrong.items()) or None
-
-
-def _named(row: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in row.items())

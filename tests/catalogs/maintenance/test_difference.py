@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from maskmill.catalogs.delta import FileTable
 from maskmill.catalogs.files import read_files, write_rows
 from maskmill.catalogs.maintenance import difference
 from maskmill.catalogs.maintenance.compaction import compact
 from maskmill.catalogs.maintenance.difference import Changes, diff
+from maskmill.catalogs.maintenance.scratch import rows_of
 from maskmill.catalogs.maintenance.tagging import tag
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CatalogError
@@ -38,17 +41,17 @@ def test_compacted_files_are_no_difference(labelled: Catalog) -> None:
     assert found.labels == {}
 
 
-def test_runs_that_did_not_change_are_not_read(
+def test_files_that_did_not_change_are_not_compared(
     labelled: Catalog, label: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label(labelled, "b", ["00000"], seed=100)
     read: list[str] = []
 
-    def watched(table: str, uris: list[str], columns: list[str]) -> Any:
+    def watched(uris: Sequence[str], columns: Sequence[str]) -> str:
         read.extend(uri for uri in uris if "rle" in columns)
-        return read_files(table, uris, columns)
+        return rows_of(uris, columns)
 
-    monkeypatch.setattr(difference, "read_files", watched)
+    monkeypatch.setattr(difference, "rows_of", watched)
     diff(labelled.uri, 1, 2)
     assert len(read) == 1
     assert "run_id=b" in read[0]
@@ -67,19 +70,24 @@ def test_a_run_that_is_taken_back_takes_its_rows_with_it(labelled: Catalog, run_
     assert diff(labelled.uri, 1, 3).rows() == []
 
 
-def test_changed_content_is_told_from_new_rows(labelled: Catalog) -> None:
-    whole = labelled.files("masks", 1)
-    first = read_files("masks", whole[:1]).drop_columns(["run_id"]).to_pylist()
-    first[0]["score"] = 0.0
-    first[1]["label"] = "fox"
-    write_rows(labelled.uri, "masks", "x", "00000", first)
-    changed = whole[0].replace("run_id=a", "run_id=x")
-    found = difference._changes("masks", whole[:1], [changed], ["image_id", "label"], ["rle", "score"])
-    assert {kind: rows.to_pylist() for kind, rows in found.items()} == {
-        "added": [{"image_id": "id-00000-0", "label": "fox"}],
-        "removed": [{"image_id": "id-00000-0", "label": "dog"}],
-        "changed": [{"image_id": "id-00000-0", "label": "cat"}],
-    }
+def test_changed_content_is_told_from_new_rows(labelled: Catalog, run_row: RunRow) -> None:
+    rows = read_files("masks", labelled.files("masks", 1)[:1]).drop_columns(["run_id"]).to_pylist()
+    for version, name in ((2, "old"), (3, "new")):
+        FileTable(labelled.uri, "masks").replace_run(write_rows(labelled.uri, "masks", "x", name, rows))
+        assert labelled.publish(run_row(seconds=version), "x") == version
+        rows[0]["score"] = 0.0
+        rows[1]["label"] = "fox"
+    found = diff(labelled.uri, 2, 3)
+    assert found.masks == Changes(added=1, removed=1, changed=1)
+    assert found.labels == {"cat": Changes(changed=1), "dog": Changes(removed=1), "fox": Changes(added=1)}
+    assert (found.labels_added, found.labels_removed) == (("fox",), ())
+
+
+def test_a_file_that_is_gone_is_named(labelled: Catalog, label: Callable[..., int]) -> None:
+    label(labelled, "b", ["00000"], seed=100)
+    Path(next(uri for uri in labelled.files("masks") if "run_id=b" in uri)).unlink()
+    with pytest.raises(CatalogError, match="run_id=b"):
+        diff(labelled.uri, 1, 2)
 
 
 def test_a_version_that_is_not_there_is_an_error(labelled: Catalog) -> None:

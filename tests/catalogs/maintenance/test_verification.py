@@ -43,7 +43,7 @@ def test_a_whole_catalog_has_no_findings(labelled: Catalog) -> None:
     assert found.rows_read == 12 + 24 + 6 + 1
     every = [Path(uri) for uris in labelled.all_files().values() for uri in uris]
     assert found.bytes_read == sum(path.stat().st_size for path in every)
-    assert verify(labelled.uri, masks_per_file=1).masks_measured == 6
+    assert verify(labelled.uri, measure=6).masks_measured == 6
     assert found.fields()["findings"] == 0
 
 
@@ -68,7 +68,7 @@ def _flipped(body: bytes, at: int) -> bytes:
 def test_a_flipped_byte_is_found_wherever_it_is(labelled: Catalog) -> None:
     path = Path(labelled.files("masks")[0])
     body = path.read_bytes()
-    for at in [*range(0, len(body), 97), len(body) - 1]:
+    for at in [*range(0, len(body), 397), len(body) - 1]:
         path.write_bytes(_flipped(body, at))
         assert {code for code, _ in _codes(labelled)} >= {"damaged_file"}, at
     path.write_bytes(body)
@@ -109,11 +109,13 @@ def test_a_stray_file_is_no_fault(labelled: Catalog, write_errors: Callable[...,
     assert _codes(labelled) == [("orphan_file", f"errors/{add.path}")]
 
 
-def test_rows_that_are_there_twice_are_found(labelled: Catalog, run_row: RunRow) -> None:
-    place = _rewritten(labelled, run_row, "masks", lambda rows: rows.append(rows[0]))
-    assert _codes(labelled) == [("duplicate_mask", f"{place} image_id=id-00000-0 label=cat")]
-    place = _rewritten(labelled, run_row, "images", lambda rows: rows.append(rows[0]))
-    assert ("duplicate_image", f"{place} image_id=id-00000-0") in _codes(labelled)
+@pytest.mark.parametrize(("table", "named"), [("masks", " label=cat"), ("images", "")])
+def test_rows_that_are_there_twice_are_found(
+    labelled: Catalog, run_row: RunRow, table: str, named: str
+) -> None:
+    place = _rewritten(labelled, run_row, table, lambda rows: rows.append(rows[0]))
+    assert _codes(labelled) == [(f"duplicate_{table[:-1]}", f"{place} image_id=id-00000-0{named}")]
+    assert verify(labelled.uri).findings[0].detail == "2 rows"
 
 
 def test_masks_of_an_image_without_a_row_are_found(labelled: Catalog, run_row: RunRow) -> None:
@@ -154,3 +156,32 @@ def test_every_code_says_what_to_do() -> None:
 def test_where_no_catalog_lies_nothing_can_be_verified(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="is missing"):
         verify(str(tmp_path))
+
+
+def test_a_sample_of_the_masks_is_drawn_from_all_files_by_seed(labelled: Catalog) -> None:
+    measured = [verify(labelled.uri, measure=n) for n in (0, 6, 23, 24, 25)]
+    assert [(found.masks, found.masks_measured) for found in measured] == [
+        (24, n) for n in (0, 6, 23, 24, 24)
+    ]
+    with pytest.raises(CatalogError, match="-1 masks"):
+        verify(labelled.uri, measure=-1)
+
+
+def test_only_measured_masks_can_be_found_wrong(labelled: Catalog, run_row: RunRow) -> None:
+    place = _rewritten(labelled, run_row, "masks", lambda rows: rows[1].update(area=1))
+    assert _codes(labelled, measure=0) == []
+    by_seed = [_codes(labelled, measure=14, seed=seed) for seed in range(8)]
+    wrong = [("wrong_mask", f"{place}/00000.parquet image_id=id-00000-0 label=dog")]
+    assert [] in by_seed
+    assert wrong in by_seed
+    assert by_seed == [_codes(labelled, measure=14, seed=seed) for seed in range(8)]
+
+
+def test_an_image_file_that_is_lost_hides_no_fault_and_accuses_no_mask(
+    labelled: Catalog, label: Callable[..., int], run_row: RunRow
+) -> None:
+    label(labelled, "b", ["00000"], seed=100)
+    Path(next(uri for uri in labelled.files("images") if "run_id=b" in uri)).unlink()
+    place = _rewritten(labelled, run_row, "images", lambda rows: rows.pop(0)).replace("images/", "masks/")
+    assert [code for code, _ in _codes(labelled)] == ["missing_file", "mask_without_image"]
+    assert _codes(labelled)[1][1] == f"{place} image_id=id-00000-0"
