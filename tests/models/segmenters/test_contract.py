@@ -19,6 +19,8 @@ from maskmill.schemas.vocabulary import Vocabulary
 OPTIONS: dict[str, dict[str, Any]] = {
     "clip-diy": {"short_side": 48, "patch_sizes": [32, 20], "crop_batch": 16},
     "clip-diy released": {"mode": "released", "square_side": 48, "patch_sizes": [48, 24], "crop_batch": 16},
+    "clippy": {"image_tower": "clip", "text_tower": "clip", "size": 64},
+    "clippy released": {"mode": "released", "image_tower": "clip", "text_tower": "clip", "size": 64},
     "maskclip": {"short_side": 40},
     "maskclip released": {
         "mode": "released",
