@@ -17,7 +17,7 @@ from ...schemas.errors import WeightsError
 from ..encoders.options import Precision, autocast_dtype
 from ..encoders.positions import interpolate_positions
 from ..encoders.weights import LOAD_ERRORS, pinned_sha256
-from ..objectness.timm_backbone import _load_timm
+from ..objectness.timm_backbone import load_timm
 from .checkpoint import Checkpoint, fill, linear
 
 # DINO's code asks for a grid that is larger by this, against rounding in torch's interpolation, and so
@@ -171,7 +171,7 @@ def load_timm_tower(spec: str, device: torch.device, options: TowerOptions) -> T
     Raises:
         WeightsError: no such model or weights, or it is no plain transformer with a class token.
     """
-    model, file = _load_timm(spec)
+    model, file = load_timm(spec)
     config = model.pretrained_cfg
     weights = (_name(spec), pinned_sha256(file))
     return TimmTower(model, nn.Identity(), (config["mean"], config["std"]), weights, device, options)

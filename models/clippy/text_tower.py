@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from ...schemas.errors import ConfigError, WeightsError
 from ...schemas.vocabulary import Vocabulary, VocabularyClass
 from ..encoders.options import Precision, autocast_dtype
-from ..encoders.weights import LOAD_ERRORS
-from ..zero_guidance.language_model import state_sha256
+from ..encoders.weights import LOAD_ERRORS, state_sha256
 from .checkpoint import Checkpoint, fill, linear, read_tensors
 
 TextPooling = Literal["average", "max"]

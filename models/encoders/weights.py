@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 import open_clip
+import torch
 from safetensors import SafetensorError
 
 from ...schemas.errors import WeightsError
@@ -112,6 +113,15 @@ def pinned_sha256(path: Path) -> str:
             "the file is damaged or was replaced; install it again"
         )
     return digest
+
+
+def state_sha256(model: torch.nn.Module) -> str:
+    """Return the sha256 over a model's tensors, by name; it does not depend on how files are split."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _pins(folder: Path) -> dict[str, str]:

@@ -33,7 +33,7 @@ class TimmBackbone:
 
     def __init__(self, spec: str, device: torch.device) -> None:
         self._device = device
-        model, file = _load_timm(spec)
+        model, file = load_timm(spec)
         digest = pinned_sha256(file)
         if not _is_plain(model):
             raise WeightsError(f"timm model {spec!r} is no plain vision transformer with a CLS token")
@@ -78,7 +78,7 @@ def _is_plain(model: object) -> bool:
     )
 
 
-def _load_timm(spec: str) -> tuple[Any, Path]:
+def load_timm(spec: str) -> tuple[Any, Path]:
     name, _, file = spec.partition(":")
     try:
         if Path(spec).is_dir():

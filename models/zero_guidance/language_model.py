@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...schemas.errors import ConfigError, WeightsError
-from ..encoders.weights import LOAD_ERRORS
+from ..encoders.weights import LOAD_ERRORS, state_sha256
 
 Past = list[Tensor]
 """Keys and values of all layers in turn, k0, v0, k1, v1 ..., (B, heads, n, d) each."""
@@ -116,15 +115,6 @@ def load_language_model(spec: str, device: torch.device) -> LanguageModel:
         ) from err
     name = Path(spec).name if Path(spec).is_dir() else spec
     return LanguageModel(model, tokenizer, name, state_sha256(model), device)
-
-
-def state_sha256(model: torch.nn.Module) -> str:
-    """Return the sha256 over a model's tensors, by name; it does not depend on how files are split."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _scaled(logits: Tensor, factor: float) -> Tensor:

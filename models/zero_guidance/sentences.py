@@ -13,8 +13,7 @@ from huggingface_hub import hf_hub_download
 from torch import Tensor
 
 from ...schemas.errors import ConfigError, WeightsError
-from ..encoders.weights import LOAD_ERRORS
-from .language_model import state_sha256
+from ..encoders.weights import LOAD_ERRORS, state_sha256
 
 _BATCH = 64
 _KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")

@@ -112,6 +112,6 @@ def test_a_model_that_is_no_vision_transformer_is_a_weights_error(
 ) -> None:
     file = folder / "model.safetensors"
     network = torch.nn.Linear(2, 2)
-    monkeypatch.setattr(timm_backbone, "_load_timm", lambda spec: (network, file))
+    monkeypatch.setattr(timm_backbone, "load_timm", lambda spec: (network, file))
     with pytest.raises(WeightsError, match="no plain vision transformer"):
         TimmBackbone(str(folder), CPU)
