@@ -1,98 +1,98 @@
-"""CLIP-DIY's Table 2 on drawn scenes: the full method against one scale and against no objectness.
+"""CLIP-DIY's Tables 2, 3 and 4 on drawn scenes, in both readings, and where their order is not the paper's.
 
-Usage: python benchmarks/clip_diy_ablation.py [--scenes 160] [--seed 7]
+Usage: python benchmarks/clip_diy_ablation.py [--scenes 80] [--seed 7] [--instances SPEC]
 
 Scenes are those that the demo holds out (same seed, same bytes); every method is asked the whole known
 vocabulary and judged as by `maskmill evaluate`: dataset-level areas, background included, unknown things are
-background.
+background. Standard errors are of a bootstrap over scenes. Crops per image are the method's cost; a crop that
+several rows look at is run once here, so rows are not timed (benchmarks/segmenters.py does that).
+
+`--instances` names instance masks for the row of CutLER, as in `--objectness instances:SPEC`.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from ablation_order import Estimate, miou_of, resamples, table_lines
+from demo_scenes import CountedCrops, RememberedCrops, clip_diy, counts_by_method, held_out
+from paper_tables import (
+    CLIP_DIY_SCALES,
+    CLIP_DIY_TABLE_2,
+    CLIP_DIY_TABLE_3,
+    CLIP_DIY_TABLE_4,
+    CUTLER,
+    FOUND,
+    FOUND_BKG,
+    FULL,
+    NONE,
+    ONE_SCALE,
+    PaperTable,
+)
 
-from maskmill.catalogs.corpora import open_corpus
-from maskmill.catalogs.demo import KNOWN, read_ground_truth, write_demo_corpus
-from maskmill.catalogs.images import decode_image
-from maskmill.models.metrics import ConfusionMatrix
-from maskmill.models.segmenters import Segmenter, create_segmenter
+from maskmill.models.encoders.clip import ClipEncoder, load_clip
+from maskmill.models.objectness import load_objectness
+from maskmill.models.segmenters import Segmenter
 from maskmill.models.segmenters.clip_diy_options import ClipDiyOptions
-from maskmill.schemas.config import DEMO_SEGMENTER, CorpusConfig, SegmenterConfig
-from maskmill.schemas.samples import Sample
-from maskmill.schemas.vocabulary import load_vocabulary
 
-# The paper's mIoU on (PASCAL VOC, COCO-Object), Table 2.
-PAPER = {"full": (59.9, 31.0), "one scale": (56.0, 25.9), "without objectness": (24.1, 15.5)}
-
-
-@dataclass(frozen=True)
-class Scene:
-    image: NDArray[np.uint8]
-    truth: NDArray[np.uint16]
+MODES: tuple[Literal["paper", "released"], ...] = ("paper", "released")
+ALL_SCALES = "256+128+64"
+OBJECTNESS = {FOUND: "demo", FOUND_BKG: "bkg:clip", NONE: "none"}
+# Which measured row each row of a table is.
+ROWS: tuple[tuple[PaperTable, Mapping[str, str]], ...] = (
+    (CLIP_DIY_TABLE_2, {FULL: ALL_SCALES, ONE_SCALE: "256", NONE: NONE}),
+    (CLIP_DIY_TABLE_3, {scales: scales for scales in CLIP_DIY_SCALES}),
+    (CLIP_DIY_TABLE_4, {FOUND: ALL_SCALES, CUTLER: CUTLER, FOUND_BKG: FOUND_BKG, NONE: NONE}),
+)
 
 
-def variants() -> dict[str, SegmenterConfig]:
-    """Return the rows of the table; one scale is the coarsest, as in the paper."""
-    coarsest = {"patch_sizes": ClipDiyOptions().patch_sizes[:1]}
-    return {
-        "full": DEMO_SEGMENTER,
-        "one scale": DEMO_SEGMENTER.model_copy(update={"options": coarsest}),
-        "without objectness": DEMO_SEGMENTER.model_copy(update={"objectness": "none"}),
-    }
+def methods(
+    clip: ClipEncoder, mode: Literal["paper", "released"], instances: str | None
+) -> dict[str, tuple[Segmenter, CountedCrops]]:
+    """Return every distinct row with the encoder that counts its crops."""
+    sources = dict(OBJECTNESS) if instances is None else {**OBJECTNESS, CUTLER: f"instances:{instances}"}
+    built = {name: load_objectness(spec, clip) for name, spec in sources.items()}
+    rows = {scales: (FOUND, sizes) for scales, sizes in CLIP_DIY_SCALES.items()}
+    rows |= {name: (name, CLIP_DIY_SCALES[ALL_SCALES]) for name in built if name != FOUND}
+    shared = RememberedCrops(clip)
+    found: dict[str, tuple[Segmenter, CountedCrops]] = {}
+    for row, (objectness, sizes) in rows.items():
+        counter, options = CountedCrops(shared), ClipDiyOptions(mode=mode, patch_sizes=sizes)
+        found[row] = (clip_diy(counter, built[objectness], options), counter)
+    return found
 
 
-def held_out(seed: int, count: int) -> list[Scene]:
-    """Draw the scenes that the demo holds out, unknown things as background."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_demo_corpus(root, seed=seed, images=1, val_images=count, shard_size=40, workers=1)
-        truth = dict(read_ground_truth(root, "val"))
-        reader = open_corpus(CorpusConfig(uri=str(root / "val")))
-        samples = [s for shard in reader.shards() for s in reader.read(shard) if isinstance(s, Sample)]
-        return [
-            Scene(
-                decode_image(s.image, 10**8),
-                np.where(truth[s.key] > len(KNOWN), 0, truth[s.key]).astype(np.uint16),
-            )
-            for s in samples
-        ]
-
-
-def judge(segmenter: Segmenter, scenes: Sequence[Scene]) -> tuple[float, float]:
-    """Return mIoU and seconds per image."""
-    vocabulary = load_vocabulary("demo")
-    matrix = ConfusionMatrix(len(vocabulary.classes))
-    began = time.perf_counter()
-    for scene in scenes:
-        matrix.update(segmenter([scene.image], [vocabulary])[0].labels, scene.truth)
-    return matrix.miou(), (time.perf_counter() - began) / len(scenes)
+def rows_of(names: Mapping[str, str], measured: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """Return a table's rows, as far as they were measured."""
+    return {row: measured[name] for row, name in names.items() if name in measured}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--scenes", type=int, default=160)
+    parser.add_argument("--scenes", type=int, default=80)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--instances", help="instance masks, such as maskrcnn_resnet50_fpn:FILE")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     scenes = held_out(arguments.seed, arguments.scenes)
-    print(f"{len(scenes)} scenes, seed {arguments.seed}")
-    print(f"{'method':<20}{'mIoU':>8}{'of full':>9}{'s/image':>9}   paper: VOC, COCO-Object (of full)")
-    full = 0.0
-    for name, config in variants().items():
-        miou, seconds = judge(create_segmenter(config), scenes)
-        full = full or miou
-        voc, coco = PAPER[name]
-        paper = f"{voc:.1f}, {coco:.1f} ({voc / PAPER['full'][0]:.2f}, {coco / PAPER['full'][1]:.2f})"
-        print(f"{name:<20}{100 * miou:>8.1f}{miou / full:>9.2f}{seconds:>9.3f}   {paper}")
+    clip, weights = load_clip("demo", "cpu"), resamples(len(scenes))
+    print(f"{len(scenes)} scenes, seed {arguments.seed}, demo CLIP and its objectness head")
+    if arguments.instances is None:
+        print(f"{CUTLER}: not run, no such weights ship with maskmill; --instances takes them")
+    for mode in MODES:
+        rows = methods(clip, mode, arguments.instances)
+        counts = counts_by_method({name: method for name, (method, _) in rows.items()}, scenes)
+        measured = {name: miou_of(found, weights) for name, found in counts.items()}
+        print(f"\n=== mode {mode}")
+        crops = ", ".join(f"{name} {counter.asked / len(scenes):.0f}" for name, (_, counter) in rows.items())
+        print(f"crops per image: {crops}")
+        for table, names in ROWS:
+            print("\n" + "\n".join(table_lines(table, rows_of(names, measured))), flush=True)
 
 
 if __name__ == "__main__":
