@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from .errors import ConfigError
 
@@ -152,6 +160,13 @@ class TrainConfig(Frozen):
     corpus: CorpusConfig | None = Field(
         None, description="where the images lie; default: where the run found them"
     )
+    corrections: bool = Field(True, description="masks that people drew stand in for those of the run")
+
+    @model_serializer(mode="wrap")
+    def _without_the_default(self, serialised: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Name ``corrections`` only where it is off: runs from before there was a choice keep their hash."""
+        found: dict[str, Any] = serialised(self)
+        return {name: value for name, value in found.items() if name != "corrections" or not value}
 
 
 class ObjectnessConfig(Frozen):
@@ -192,7 +207,13 @@ class EvaluateConfig(Frozen):
 
     vocabulary: str | None = None
     protocol: str = Field(
-        "known", description="known, clip-diy, groupvit, ovsegmentor, tcl, sclip; FAMILY/bg=RULE"
+        "known",
+        description="known, clip-diy, groupvit, ovsegmentor, tcl, sclip, each also as FAMILY/bg=RULE; "
+        "zero-guidance, grouping",
+    )
+    sentence_encoder: str = Field(
+        "sentence-transformers/all-mpnet-base-v2",
+        description="of zero-guidance: a sentence-transformers model on the hub, or its folder",
     )
     split: str | None = Field(None, description="of LAYOUT:PATH; default: the one that papers report")
     ground_truth: str | None = Field(

@@ -11,6 +11,7 @@ from typing import Literal
 from .errors import ConfigError
 
 KNOWN = "known"
+ZERO_GUIDANCE, GROUPING = "zero-guidance", "grouping"
 UNKNOWN_IGNORED = "known-ignore-unknown"
 _NUMBER = re.compile(r"0?\.\d+|0|1|1\.0*")
 
@@ -56,6 +57,8 @@ class Protocol:
         min_foreground: an image whose ground truth has fewer foreground pixels is left out.
         grid_maps: maps of a segmenter that tells its own grid are brought from there to the ground truth's
             size, not by way of the image's.
+        readings: of a protocol that judges segments instead of classes that were asked for, the ways in which
+            segments are given a class; each is a result of its own.
     """
 
     family: str
@@ -68,14 +71,21 @@ class Protocol:
     wording: str | None = None
     min_foreground: int = 0
     grid_maps: bool = False
+    readings: tuple[str, ...] = ()
 
     def reads_logits(self, has_background: bool) -> bool:
         """Say whether labels do not tell the answer: there are windows, or class 0 does not compete."""
+        if self.readings:
+            return False
         return self.window is not None or not (has_background and self.background.text_class)
 
-    def name(self, has_background: bool) -> str:
-        """Return what results call it: the family, and the background rule where there is a background."""
-        return f"{self.family}/bg={self.background}" if has_background else f"{self.family}/no-bg"
+    def names(self, has_background: bool) -> tuple[str, ...]:
+        """Return what results call it: the family, and the background rule where there is a background; or
+        the family with each of its readings.
+        """
+        if self.readings:
+            return tuple(f"{self.family}/{reading}" for reading in self.readings)
+        return (f"{self.family}/bg={self.background}" if has_background else f"{self.family}/no-bg",)
 
 
 KNOWN_PROTOCOL = Protocol(KNOWN)
@@ -119,6 +129,10 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
         ),
         # prob_thd of its configs/cfg_*.py; that of VOC also drops classes of small area, which is left out.
         "sclip": _Family(_SCLIP, MappingProxyType({"cityscapes19": {"size": 560}})),
+        # Sec. 4: free text is given a class by what the text means, or by what the segment looks like.
+        ZERO_GUIDANCE: _Family(Protocol(ZERO_GUIDANCE, readings=("text-text", "segment-text"))),
+        # CLIPpy, Sec. 3.5: groups without names, each segment of the truth against the one that fits best.
+        GROUPING: _Family(Protocol(GROUPING, readings=("jaccard",))),
     }
 )
 
@@ -148,6 +162,8 @@ def find_protocol(name: str, vocabulary: str) -> Protocol:
     found = _FAMILIES[family]
     changes: Mapping[str, object] = found.changes.get(vocabulary, {})
     protocol = replace(found.base, **changes)  # type: ignore[arg-type]
+    if rule and protocol.readings:
+        raise ConfigError(f"protocol {family!r} has no background rule: leave out {'/' + rule!r}")
     return replace(protocol, background=_rule(rule, name)) if rule else protocol
 
 

@@ -163,14 +163,15 @@ STUDENTS = pa.schema(
 # One row per (subject, protocol, dataset).
 EVALUATIONS = pa.schema(
     [
-        pa.field("subject", pa.string(), nullable=False),  # teacher | student
-        pa.field("subject_id", pa.string(), nullable=False),  # segmenter id or student id
+        pa.field("subject", pa.string(), nullable=False),  # teacher | student | features
+        pa.field("subject_id", pa.string(), nullable=False),  # id of a segmenter, a student or a backbone
         pa.field("protocol", pa.string(), nullable=False),
         pa.field("vocabulary", pa.string(), nullable=False),
         pa.field("vocabulary_hash", pa.string(), nullable=False),
         pa.field("dataset_uri", pa.string(), nullable=False),
         pa.field("images", pa.int64(), nullable=False),
-        pa.field("miou", pa.float64(), nullable=False),  # [0, 1], mean over classes present
+        # both in [0, 1], miou the mean over classes present; nan where images are classified, and no pixels
+        pa.field("miou", pa.float64(), nullable=False),
         pa.field("pixel_accuracy", pa.float64(), nullable=False),
         pa.field(
             "classes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..catalogs.corpora import corpus_fingerprint
@@ -13,7 +14,7 @@ from ..catalogs.ground_truth import Dataset, open_dataset
 from ..catalogs.store import Catalog
 from ..schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig
 from ..schemas.errors import CatalogError, ConfigError, StageError
-from ..schemas.protocols import find_protocol
+from ..schemas.protocols import ZERO_GUIDANCE, find_protocol
 from ..schemas.samples import Shard
 from ..schemas.tables import PARTITION
 from ..schemas.vocabulary import load_vocabulary, shipped_wordings
@@ -24,7 +25,10 @@ from .pool import PoolEvent, run_pool
 from .progress import SILENT, Progress
 from .runs import RunEnd, RunHead, RunSummary, default_run_id, results_hash, run_row
 from .scores import EvaluationSummary, ProtocolScore, summary_of
+from .segment_job import SegmentJob
 from .segmenting import prepare_segmenter
+
+_SENTENCE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first of them is read
 
 __all__ = ["EvaluationSubject", "EvaluationSummary", "ProtocolScore", "evaluate_run", "plan_evaluation"]
 
@@ -98,6 +102,8 @@ def plan_evaluation(
     dataset = open_dataset(corpus, config.ground_truth, config.split)
     judge = _judge(config, dataset)
     subject, weights = _prepared(subject)
+    if judge.protocol.family == ZERO_GUIDANCE:
+        weights |= _sentence_files(config.sentence_encoder)
     shards = tuple(dataset.reader.shards())
     what = results_hash(subject) if isinstance(subject, SegmenterConfig) else "student"
     deciding = (
@@ -109,7 +115,8 @@ def plan_evaluation(
         *sorted(weights.values()),
     )
     config_hash = results_hash(config, *deciding)
-    job = EvaluateJob(subject, dataset.reader, dataset.truth, judge, config)
+    kind = SegmentJob if judge.protocol.readings else EvaluateJob
+    job = kind(subject, dataset.reader, dataset.truth, judge, config)
     return EvaluationPlan(job, dataset.name, shards, config_hash, weights)
 
 
@@ -124,6 +131,8 @@ def _judge(config: EvaluateConfig, dataset: Dataset) -> Judge:
     if config.vocabulary is None and protocol.wording in shipped_wordings(given):
         given = f"{given}:{protocol.wording}"
     vocabulary = load_vocabulary(given)
+    if protocol.readings and config.restrict_to_captions:
+        raise ConfigError(f"protocol {config.protocol!r} asks for no class: captions cannot restrict it")
     if missing := set(config.unknown) - set(vocabulary.names[1:]):
         raise ConfigError(
             f"vocabulary {vocabulary.name!r} has no class {', '.join(sorted(missing))} (unknown)"
@@ -137,6 +146,14 @@ def _prepared(subject: EvaluationSubject) -> tuple[EvaluationSubject, dict[str, 
     from ..models.encoders.weights import file_sha256
 
     return subject, {"student": file_sha256(subject)}
+
+
+def _sentence_files(spec: str) -> dict[str, str]:
+    """Return the checksum of a sentence encoder that lies in a folder; of others the name must do."""
+    from ..models.encoders.weights import file_sha256
+
+    file = next((f for name in _SENTENCE_WEIGHTS if (f := Path(spec) / name).is_file()), None)
+    return {} if file is None else {"sentence_file": file_sha256(file)}
 
 
 def _judge_all(plan: EvaluationPlan, config: EvaluateConfig, progress: Progress) -> list[ShardScores]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,15 @@ if TYPE_CHECKING:  # at run time it would import torch into drivers that have no
     from ..models.segmenters import Segmenter
 
 EvaluationSubject = SegmenterConfig | Path
+Share = tuple[float, int]  # a sum, and the number of what is summed over
+
+
+class Seen(NamedTuple):
+    """One image that the protocol judges: (H, W, 3) uint8 pixels, (H, W) ids of the ground truth."""
+
+    sample: Sample
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,8 @@ class ShardScores:
         boundary: per class the sum of the boundary F and the number of images, where it was asked for.
         left_out: images that the protocol does not judge.
         windows: whether images were seen through the protocol's windows and logits, or whole.
+        shares: further metrics by name, for each protocol that has counts.
+        notes: what else ``evaluations.details`` should say.
     """
 
     counts: tuple[NDArray[np.int64], ...]
@@ -68,6 +79,8 @@ class ShardScores:
     boundary: tuple[NDArray[np.float64], NDArray[np.int64]] | None = None
     left_out: int = 0
     windows: bool = False
+    shares: tuple[Mapping[str, Share], ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ class EvaluateJob:
         classes = len(self.judge.vocabulary.classes)
         totals = [ConfusionMatrix(classes) for _ in self.judge.protocols]
         boundary = BoundaryScores(classes) if self.config.boundary else None
-        samples, images = _Counted(self.reader.read(shard)), []
+        samples, images = Counted(self.reader.read(shard)), []
         for judged in self.judged(segmenter, samples):
             for total, counts in zip(totals, judged.counts, strict=True):
                 total.merge(counts)
@@ -114,12 +127,36 @@ class EvaluateJob:
             CorpusError: an image has no ground truth.
         """
         while batch := list(islice(samples, self.config.batch_images)):
-            good = [_readable(sample) for sample in batch]
-            seen = [(sample, self._decode(sample), self.truth.labels(sample.key)) for sample in good]
-            kept = [one for one in seen if self.judge.counts(one[2])]
-            maps = self._predict(segmenter, [one[0] for one in kept], [one[1] for one in kept])
-            for (sample, image, truth), prediction in zip(kept, maps, strict=True):
-                yield self._judge(sample, image, truth, prediction)
+            kept = list(self.seen(iter(batch)))
+            maps = self._predict(segmenter, [one.sample for one in kept], [one.image for one in kept])
+            for seen, prediction in zip(kept, maps, strict=True):
+                yield self._judge(seen, prediction)
+
+    def seen(self, samples: Iterator[Sample | BadSample]) -> Iterator[Seen]:
+        """Decode the samples that the protocol judges, and read their ground truth.
+
+        Raises:
+            StageError, CorpusError: as :meth:`judged`.
+        """
+        for sample in samples:
+            good = _readable(sample)
+            seen = Seen(good, self._decode(good), self.truth.labels(good.key))
+            if self.judge.counts(seen.truth):
+                yield seen
+
+    @staticmethod
+    def truth_of(seen: Seen) -> NDArray[np.uint16]:
+        """Return the ground truth of an image.
+
+        Raises:
+            StageError: it has not the image's size.
+        """
+        if seen.truth.shape != seen.image.shape[:2]:
+            raise StageError(
+                f"ground truth of image {seen.sample.key!r} is {seen.truth.shape[1]} x {seen.truth.shape[0]} "
+                f"pixels, the image {seen.image.shape[1]} x {seen.image.shape[0]}"
+            )
+        return seen.truth
 
     def _decode(self, sample: Sample) -> NDArray[np.uint8]:
         try:
@@ -158,22 +195,17 @@ class EvaluateJob:
 
         return has_logits(segmenter) and self.judge.reads_logits
 
-    def _judge(
-        self, sample: Sample, image: NDArray[np.uint8], truth: NDArray[np.uint16], prediction: LabelMap
-    ) -> Judged:
-        if truth.shape != image.shape[:2]:
-            raise StageError(
-                f"ground truth of image {sample.key!r} is {truth.shape[1]} x {truth.shape[0]} pixels, "
-                f"the image {image.shape[1]} x {image.shape[0]}"
-            )
+    def _judge(self, seen: Seen, prediction: LabelMap) -> Judged:
+        truth = self.truth_of(seen)
         classes = len(self.judge.vocabulary.classes)
         answer, targets = self.judge.compared(prediction, truth)
         matrices = [ConfusionMatrix(classes).update(answer, target) for target in targets]
         counts = tuple(matrix.counts for matrix in matrices)
-        return Judged(sample, image, truth, prediction, counts, matrices[0].miou(), answer, targets[0])
+        miou = matrices[0].miou()
+        return Judged(seen.sample, seen.image, truth, prediction, counts, miou, answer, targets[0])
 
 
-class _Counted:
+class Counted:
     """Samples, and how many have been taken."""
 
     def __init__(self, samples: Iterator[Sample | BadSample]) -> None:

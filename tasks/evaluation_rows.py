@@ -25,10 +25,12 @@ def evaluation_rows(
     vocabulary = job.judge.vocabulary
     unknown = [name in job.config.unknown for name in vocabulary.names]
     rows = []
-    for i, protocol in enumerate(job.judge.protocols):
-        matrix = summed([result.counts[i] for result in results], len(unknown))
+    # A shard without an image knows of no reading; the others agree on how many there are.
+    told = max(len(result.counts) for result in results)
+    for i, protocol in enumerate(job.judge.protocols[:told]):
+        matrix = summed([result.counts[i] for result in results if result.counts], len(unknown))
         boundary = _boundary(results, len(unknown)) if i == 0 else None
-        metrics = further(matrix, unknown, boundary)
+        metrics = shared(results, i) + further(matrix, unknown, boundary)
         rows.append(
             {**common, "protocol": protocol, **measures(matrix, vocabulary.names), "metrics": metrics}
         )
@@ -60,7 +62,21 @@ def _details(job: EvaluateJob, results: Sequence[ShardScores]) -> dict[str, Any]
     if job.judge.reads_logits:
         found["seen"] = WINDOWS if results[0].windows else WHOLE
     found["left_out"] = sum(result.left_out for result in results)
-    return found
+    return {**found, **results[0].notes}
+
+
+def shared(results: Sequence[ShardScores], protocol: int) -> list[dict[str, Any]]:
+    """Return the metrics that are shares of what all shards hold, as ``evaluations.metrics``; one that
+    nothing counts for is left out.
+
+    Args:
+        protocol: which one, by its place.
+    """
+    parts = [result.shares[protocol] for result in results if len(result.shares) > protocol]
+    names = dict.fromkeys(name for part in parts for name in part)
+    sums = {name: [part[name] for part in parts if name in part] for name in names}
+    totals = {name: (sum(v for v, _ in pairs), sum(n for _, n in pairs)) for name, pairs in sums.items()}
+    return [{"name": name, "value": value / count} for name, (value, count) in totals.items() if count]
 
 
 def _boundary(results: Sequence[ShardScores], classes: int) -> BoundaryScores | None:

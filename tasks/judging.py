@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..schemas.errors import ConfigError
+from ..schemas.errors import ConfigError, StageError
 from ..schemas.labelmap import BACKGROUND, IGNORE, LabelMap
-from ..schemas.protocols import KNOWN, KNOWN_PROTOCOL, UNKNOWN_IGNORED, Protocol
+from ..schemas.protocols import KNOWN, KNOWN_PROTOCOL, UNKNOWN_IGNORED, ZERO_GUIDANCE, Protocol
 from ..schemas.vocabulary import Vocabulary
 from .entities import EntitySet
 from .matching import Matcher
 
 WITH_CAPTIONS = "+captions"
+FREE_TEXT = "free_text"
 Labels = NDArray[np.uint16]
 
 
@@ -64,7 +65,7 @@ class Judge:
         """The names of the protocols, the strict one first."""
         names: tuple[str, ...] = (KNOWN,)
         if self.protocol != KNOWN_PROTOCOL:
-            names = (self.protocol.name(self.vocabulary.has_background),)
+            names = self.protocol.names(self.vocabulary.has_background)
         elif None in self._target_ids and self.vocabulary.has_background:
             names = (KNOWN, UNKNOWN_IGNORED)
         return tuple(name + WITH_CAPTIONS * self.from_captions for name in names)
@@ -84,8 +85,9 @@ class Judge:
     def details(self) -> dict[str, Any]:
         """What the protocol fixes, for people and for ``evaluations.details``."""
         window = self.protocol.window
+        rule = "class" if self.protocol.readings else str(self.protocol.background)
         return {
-            "background": str(self.protocol.background) if self.vocabulary.has_background else "not judged",
+            "background": rule if self.vocabulary.has_background else "not judged",
             "wording": self.vocabulary.name,
             "resize": self.protocol.resize,
             "size": self.protocol.size,
@@ -101,8 +103,8 @@ class Judge:
         return least == 0 or int(np.count_nonzero((truth != BACKGROUND) & (truth != IGNORE))) >= least
 
     def targets(self, truth: Labels) -> list[Labels]:
-        """Return the (H, W) ids of the vocabulary to be met, one map for each protocol."""
-        unknown = (BACKGROUND, IGNORE)[: len(self.protocols)]
+        """Return the (H, W) ids of the vocabulary to be met, one map for each protocol that has its own."""
+        unknown = (BACKGROUND, IGNORE)[: 1 if self.protocol.readings else len(self.protocols)]
         return [self._table(rule)[truth] for rule in unknown]
 
     def compared(self, label_map: LabelMap, truth: Labels) -> tuple[Labels, list[Labels]]:
@@ -128,9 +130,14 @@ class Judge:
         return self.vocabulary.model_copy(update={"classes": tuple(classes)})
 
     def answered(self, label_map: LabelMap) -> Labels:
-        """Return a segmenter's (H, W) labels as ids of the vocabulary, by the protocol's background rule."""
+        """Return a segmenter's (H, W) labels as ids of the vocabulary, by the protocol's background rule.
+
+        Raises:
+            ConfigError: the labels are free text, which only ``zero-guidance`` judges.
+            StageError: a label is no class of the vocabulary.
+        """
         table = np.full(IGNORE + 1, IGNORE, np.uint16)
-        table[: len(label_map.names)] = [self.vocabulary.names.index(name) for name in label_map.names]
+        table[: len(label_map.names)] = self._ids_of(label_map)
         threshold = self.protocol.background.threshold
         if not self.vocabulary.has_background:
             table[BACKGROUND] = IGNORE
@@ -139,6 +146,20 @@ class Judge:
         if threshold is not None:
             ids[label_map.scores < np.float16(threshold)] = BACKGROUND
         return ids
+
+    def _ids_of(self, label_map: LabelMap) -> list[int]:
+        if label_map.label_kind == FREE_TEXT:
+            raise ConfigError(
+                f"protocol {self.protocol.family!r} judges the classes that a segmenter was asked for, and "
+                f"this one answers in words of its own: use --protocol {ZERO_GUIDANCE}, or an option of the "
+                "segmenter by which it takes the given classes"
+            )
+        ids = {name: i for i, name in enumerate(self.vocabulary.names)}
+        if strange := [name for name in label_map.names if name not in ids]:
+            raise StageError(
+                f"the segmenter answers {strange[0]!r}, which is no class of {self.vocabulary.name!r}"
+            )
+        return [ids[name] for name in label_map.names]
 
     @cached_property
     def _target_ids(self) -> tuple[int | None, ...]:

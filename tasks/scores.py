@@ -65,12 +65,23 @@ class EvaluationSummary:
     def images(self) -> int:
         return self.run.counts["images"]
 
+    def metrics(self) -> dict[str, float]:
+        """Return the further metrics of all protocols by name; those of a second reading of one protocol
+        begin with the reading, such as ``segment_text_image_iou``.
+        """
+        found = dict(self.scores[0].metrics)
+        for score in self.scores[1:]:
+            reading = score.protocol.partition("/")[2].replace("-", "_")
+            found |= {f"{reading}_{name}": value for name, value in score.metrics.items() if reading}
+        return found
+
     def lines(self) -> list[str]:
         """Return one line for each protocol, and what must be known to compare it with another's."""
         lines = [self._line(score) for score in self.scores]
         details = self.scores[0].details
         if renames := details.get("renames"):
             lines.append(f"asked for as {_named(renames)}")
+        lines += [f"{name} is not measured: {why}" for name, why in details.get("not_measured", {}).items()]
         if details.get("seen") == WHOLE:
             lines.append("the protocol's windows were not used: this subject gives labels and no logits")
         return lines

@@ -18,7 +18,16 @@ from ...schemas.config import (
 from ...schemas.errors import ConfigError
 from .app import app
 from .judging_options import JudgingOptions
-from .options import ConfigFile, CorpusOptions, FilterOptions, OutputOptions, PoolOptions, SegmenterOptions
+from .options import (
+    ConfigFile,
+    CorpusOptions,
+    FilterOptions,
+    OutputOptions,
+    PoolOptions,
+    SegmenterOptions,
+    Version,
+    version_or_tag,
+)
 from .output import reporting
 
 CatalogUri = Annotated[
@@ -144,6 +153,7 @@ def label(
 Examples:
 
     maskmill train ./catalog --version 4 --out ./student
+    maskmill train ./catalog --version paper --no-corrections --out ./student
     maskmill train s3://bucket/catalog --out ./student --encoder RN50:openai --steps 20000 --device cuda
 """
 )
@@ -151,22 +161,24 @@ def train(
     catalog: str,
     *,
     out: Annotated[Path, Parameter(help="Folder for student.safetensors and train.json.")],
-    version: Annotated[
-        int | None, Parameter(help="Catalog version to learn from; default: the newest.")
-    ] = None,
+    version: Version = None,
     encoder: Annotated[str | None, Parameter(help="CLIP whose image trunk starts the student.")] = None,
     steps: Annotated[int | None, Parameter(help="Optimiser steps.")] = None,
     device: Annotated[str | None, Parameter(help="`auto`, `cpu`, `cuda` ...")] = None,
+    corrections: Annotated[
+        bool | None,
+        Parameter(help="Prefer the masks that people drew; the default.", negative="--no-corrections"),
+    ] = None,
     config: ConfigFile = None,
     output: OutputOptions = OutputOptions(),
 ) -> None:
     """Train a student segmentation network on one pinned version of CATALOG."""
-    overrides = {"encoder": encoder, "steps": steps, "device": device}
+    overrides = {"encoder": encoder, "steps": steps, "device": device, "corrections": corrections}
     settings = load_config(TrainConfig, config, overrides)
     from ..train import train as train_flow
 
     with reporting(output) as summary:
-        result = train_flow(catalog, version, out.resolve(), settings)
+        result = train_flow(catalog, version_or_tag(version), out.resolve(), settings)
         summary.add(
             catalog=catalog, version=result.run.version, run_id=result.run.run_id, **result.run.counts
         )
@@ -183,6 +195,8 @@ Examples:
     maskmill evaluate voc:./VOC2012 --catalog ./catalog --protocol clip-diy --segmenter clip-diy
     maskmill evaluate --dataset ade20k:s3://bucket/ADEChallengeData2016 --catalog ./catalog --protocol tcl
     maskmill evaluate val.json --images ./val2017 --catalog ./catalog --clip ViT-B-32:openai
+    maskmill evaluate voc20:./VOC2012 --catalog ./catalog --segmenter zero-guidance --protocol zero-guidance
+    maskmill evaluate voc:./VOC2012 --catalog ./catalog --protocol grouping --segmenter clippy
 """
 )
 def evaluate(
@@ -215,6 +229,6 @@ def evaluate(
     with reporting(output) as summary:
         subject = subject_of(student, segmenter.overrides())
         result = evaluate_flow(subject, reading.of(dataset), catalog, settings)
-        numbers = {f"{result.subject}_miou": result.miou, **result.scores[0].metrics}
+        numbers = {f"{result.subject}_miou": result.miou, **result.metrics()}
         summary.add(catalog=catalog, images=result.images, protocol=result.scores[0].protocol, **numbers)
         summary.notes.extend(result.lines())

@@ -19,7 +19,8 @@ class JudgingOptions:
     ----------
     protocol
         `known`, `clip-diy`, `groupvit`, `ovsegmentor`, `tcl`, `sclip`; with another background rule as
-        FAMILY/bg=class, FAMILY/bg=0.95 or FAMILY/bg=class+0.1.
+        FAMILY/bg=class, FAMILY/bg=0.95 or FAMILY/bg=class+0.1. `zero-guidance` judges segments that name
+        themselves, `grouping` segments without names.
     vocabulary
         Vocabulary that judges: a name, NAME:WORDING or a file; default: the dataset's own, worded as the
         protocol's authors do.
@@ -31,6 +32,9 @@ class JudgingOptions:
         Classes whose mIoU is told apart, e.g. `cow,motorbike`; adds the harmonic mean of both.
     boundary
         Measure the boundary F as well.
+    sentence_encoder
+        By which `zero-guidance` compares texts with classes: a sentence-transformers model on the hub, or
+        its folder.
     """
 
     protocol: str | None = None
@@ -39,6 +43,7 @@ class JudgingOptions:
     ground_truth: str | None = None
     unknown: str | None = None
     boundary: Annotated[bool, Flag] = False
+    sentence_encoder: str | None = None
 
     def overrides(self) -> dict[str, Any]:
         """Return them as configuration fields."""
@@ -49,5 +54,6 @@ class JudgingOptions:
             "split": self.split,
             "ground_truth": self.ground_truth,
             "unknown": unknown,
+            "sentence_encoder": self.sentence_encoder,
             "boundary": True if self.boundary else None,
         }

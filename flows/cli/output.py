@@ -20,8 +20,10 @@ from .options import OutputOptions
 # The keys of a JSON summary, in order; a command prints those that apply.
 SUMMARY_KEYS = (
     "catalog", "version", "run_id", "images", "captions", "captions_kept", "entities", "masks", "labels",
-    "errors", "protocol", "teacher_miou", "student_miou", "known_miou", "unknown_miou", "harmonic_miou",
-    "boundary_f", "report", "seconds",
+    "errors", "protocol", "teacher_miou", "student_miou", "features_miou", "known_miou", "unknown_miou",
+    "harmonic_miou", "boundary_f", "image_iou", "segment_recall", "text_generation_quality",
+    "segment_text_image_iou", "segment_text_segment_recall", "jaccard", "j", "f", "j_and_f", "accuracy",
+    "worst_group_accuracy", "waterbird_delta", "landbird_delta", "report", "seconds",
 )  # fmt: skip
 
 
@@ -79,7 +81,7 @@ def _print_table(summary: Summary) -> None:
 
 
 def _shown(key: str, value: Any) -> str:
-    if key.endswith("miou"):
+    if isinstance(value, float) and key != "seconds":
         return f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) and key != "version" else str(value)
 

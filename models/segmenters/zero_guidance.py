@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
 from ...schemas.config import Frozen, SegmenterConfig
 from ...schemas.labelmap import LabelMap
@@ -23,7 +24,7 @@ from ..zero_guidance.dino_keys import ClipKeys, DinoKeys, KeySource
 from ..zero_guidance.language import Describer
 from ..zero_guidance.language_model import load_language_model
 from ..zero_guidance.masked_attention import MaskRule
-from ..zero_guidance.merging import Segment, merge_up
+from ..zero_guidance.merging import Segment, describe_segments, merge_up
 from ..zero_guidance.refinement import Crf
 from ..zero_guidance.retrieval import SHIPPED_NOUNS, NounRetrieval, load_nouns
 from ..zero_guidance.segment_encoders import SegmentEncoder, segment_encoder
@@ -114,6 +115,17 @@ class ZeroGuidance:
         check_batch(images, vocabularies)
         return [self._label(image, given) for image, given in zip(images, vocabularies, strict=True)]
 
+    @torch.no_grad()
+    def describe(self, image: NDArray[np.uint8], masks: NDArray[np.bool_]) -> list[Segment]:
+        """Embed and describe (S, H, W) masks that somebody else found, such as a ground truth's."""
+        seen = self._encoder.see(to_tensor(image, self._clip.device))
+        return describe_segments(torch.from_numpy(masks), seen, self._describer)
+
+    def embed_classes(self, vocabulary: Vocabulary) -> Tensor:
+        """Return (C, E) unit vectors of classes, comparable with those of segments (Eq. 6)."""
+        return self._clip.embed_text(vocabulary)
+
+    @torch.no_grad()
     def segments(self, image: NDArray[np.uint8]) -> list[Segment]:
         """Return the segments of an (H, W, 3) image, with masks at the working size."""
         options = self._options

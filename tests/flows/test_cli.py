@@ -50,8 +50,8 @@ def demo_configs(monkeypatch: pytest.MonkeyPatch) -> list[DemoConfig]:
 
 
 def test_every_command_is_there() -> None:
-    expected = "catalog demo demo-corpus doctor evaluate export filter label report review segment segmenters"
-    assert " ".join(COMMANDS) == f"{expected} sql train train-objectness"
+    expected = "catalog demo demo-corpus doctor evaluate export filter label probe report review segment"
+    assert " ".join(COMMANDS) == f"{expected} segmenters sql train train-objectness"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -48,9 +48,9 @@ def test_clip_diy_shrinks_its_ground_truth_and_leaves_out_near_empty_coco_images
 def test_the_background_rule_is_part_of_the_name(rule: str, background: Background) -> None:
     protocol = find_protocol(f"groupvit/{rule}", "voc21")
     assert protocol.background == background
-    name = protocol.name(has_background=True)
+    (name,) = protocol.names(has_background=True)
     assert find_protocol(name, "voc21") == protocol
-    assert protocol.name(has_background=False) == "groupvit/no-bg"
+    assert protocol.names(has_background=False) == ("groupvit/no-bg",)
 
 
 @pytest.mark.parametrize("rule", ["bg=", "0.9", "bg=2", "bg=0.1+class", "bg=0.1+0.2", "bg=class+x", "bg=-1"])

@@ -14,7 +14,15 @@ from maskmill.catalogs.ground_truth import Dataset, open_dataset, open_davis, wa
 from maskmill.models.propagation import PropagationOptions
 from maskmill.schemas.config import CorpusConfig
 from maskmill.schemas.errors import StageError
-from maskmill.tasks.dense_judging import judge_birds, judge_davis, probe_features
+from maskmill.tasks.dense_judging import (
+    DenseEncoder,
+    feature_bank,
+    judge_birds,
+    judge_davis,
+    linear_probe,
+    nearest_neighbours,
+    probe_features,
+)
 
 
 def _colours(image: NDArray[np.uint8]) -> Tensor:
@@ -34,13 +42,30 @@ def _voc(root: Path, lefts: list[int]) -> Dataset:
     return open_dataset(CorpusConfig(uri=f"voc:{write_voc(root, dict(maps))}"))
 
 
+def _mious(encode: DenseEncoder, train: Dataset, test: Dataset) -> tuple[float, float]:
+    """Return the mIoU by nearest neighbours and by a linear probe."""
+    bank, labels = feature_bank(encode, train)
+    near, probe = nearest_neighbours(bank, labels, 3), linear_probe(bank, labels, 21)
+    knn, linear = (probe_features(encode, label, test).matrix.miou() for label in (near, probe))
+    return knn, linear
+
+
 def test_features_that_know_the_classes_label_them_both_ways(tmp_path: Path) -> None:
     train, test = _voc(tmp_path / "train", [4, 8]), _voc(tmp_path / "test", [12, 16])
-    scores = probe_features(_colours, train, test, k=3)
-    assert scores.knn > 0.95
-    assert scores.linear > 0.8
-    blind = probe_features(lambda image: torch.ones_like(_colours(image)), train, test, k=3)
-    assert max(blind.knn, blind.linear) < 0.5
+    knn, linear = _mious(_colours, train, test)
+    assert knn > 0.95
+    assert linear > 0.8
+    assert max(_mious(lambda image: torch.ones_like(_colours(image)), train, test)) < 0.5
+
+
+def test_zero_is_not_learnt_where_a_vocabulary_has_no_background(tmp_path: Path) -> None:
+    voc = _voc(tmp_path, [4])
+    without = Dataset(voc.name, voc.reader, voc.truth, "voc20")
+    assert set(feature_bank(_colours, voc)[1].tolist()) == {0, 1}
+    bank, labels = feature_bank(_colours, without)
+    assert set(labels.tolist()) == {1}
+    scores = probe_features(_colours, nearest_neighbours(bank, labels, 3), without)
+    assert (scores.images, scores.matrix.miou(), int(scores.matrix.counts.sum())) == (1, 1.0, 12 * 12)
 
 
 def test_a_dataset_without_labelled_cells_is_refused(tmp_path: Path) -> None:
@@ -48,7 +73,7 @@ def test_a_dataset_without_labelled_cells_is_refused(tmp_path: Path) -> None:
         CorpusConfig(uri=f"voc:{write_voc(tmp_path, {'k': np.full((8, 8), 255, np.uint8)})}")
     )
     with pytest.raises(StageError, match="no labelled cell"):
-        probe_features(_colours, empty, empty)
+        feature_bank(_colours, empty)
 
 
 def _davis(root: Path) -> Path:
@@ -68,6 +93,8 @@ def test_a_walking_thing_is_followed_through_its_video(tmp_path: Path) -> None:
     assert result.objects == 1
     assert result.j > 0.8
     assert result.j_and_f == pytest.approx((result.j + result.f) / 2)
+    assert (result.frames, result.pixels) == (5, 3 * 24 * 48)
+    assert 0.9 < result.right / result.pixels <= 1
     lost = judge_davis(lambda image: torch.ones_like(_colours(image)), videos, sharp)
     assert lost.j < 0.5
 

@@ -215,3 +215,18 @@ def test_a_long_history_is_thinned_to_window_means() -> None:
     assert history[0] == {"step": 6, "loss": 3.5}
     assert history[-1]["step"] == 1001
     assert loss_history([2.0]) == [{"step": 1, "loss": 2.0}]
+
+
+def test_corrections_can_be_left_out_and_only_then_change_what_is_stored(
+    catalog: str, tmp_path: Path, config: TrainConfig
+) -> None:
+    first = train_run(catalog, None, tmp_path / "out", config)
+    review(catalog, tmp_path)
+    teacher_only = config.model_copy(update={"corrections": False})
+    alone = train_run(catalog, None, tmp_path / "alone", teacher_only)
+    assert alone.student_id == first.student_id
+    assert alone.run.run_id != first.run.run_id
+    assert "corrections" not in config.model_dump()
+    stored = teacher_only.model_dump(mode="json")
+    assert stored["corrections"] is False
+    assert TrainConfig.model_validate(stored) == teacher_only

@@ -144,3 +144,15 @@ def test_too_many_masked_layers_are_a_configuration_fault(tiny_clip_folder: Call
     )
     with pytest.raises(ConfigError, match="4 masked layers, but"):
         create_zero_guidance(config)
+
+
+@pytest.mark.parametrize("encoding", ["masked", "crop"])
+def test_masks_of_somebody_else_are_described_as_its_own_are(tiny_vit: ClipEncoder, encoding: str) -> None:
+    """At the working size a segment's own mask gives its own vector and word again."""
+    segmenter, image = _segmenter(tiny_vit, encoding=encoding), _image(48, 66)
+    own = segmenter.segments(image)
+    masks = np.stack([segment.mask.numpy() for segment in own])
+    for before, after in zip(own, segmenter.describe(image, masks), strict=True):
+        assert torch.allclose(before.embedding, after.embedding, atol=1e-5)
+        assert before.described.text == after.described.text
+    assert torch.equal(segmenter.embed_classes(GIVEN), tiny_vit.embed_text(GIVEN))
