@@ -146,7 +146,7 @@ def test_too_many_masked_layers_are_a_configuration_fault(tiny_clip_folder: Call
         create_zero_guidance(config)
 
 
-@pytest.mark.parametrize("encoding", ["masked", "crop"])
+@pytest.mark.parametrize("encoding", ["attention", "crop"])
 def test_masks_of_somebody_else_are_described_as_its_own_are(tiny_vit: ClipEncoder, encoding: str) -> None:
     """At the working size a segment's own mask gives its own vector and word again."""
     segmenter, image = _segmenter(tiny_vit, encoding=encoding), _image(48, 66)
