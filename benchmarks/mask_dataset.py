@@ -6,110 +6,54 @@ Usage: [MASKMILL_REALDATA=FOLDER] OMP_NUM_THREADS=1 python benchmarks/mask_datas
 Photographs are COCO's with their annotated things where MASKMILL_REALDATA is set, and else smooth noise of
 640 x 480 pixels with blobs of five classes. Both sides hold the same JPEG bytes and the same label maps: one
 as a catalog over tars, and over a folder of the files, the other as files. That is asserted. Both decode
-JPEGs by the same function. The same ``DataLoader`` reads both in the same shuffled order, and cuts 256 x 256
-pixels of image and label map for batches of 8. The catalog also checks each image's sha256 and makes a map
-of weights.
+JPEGs by the same function. The same ``DataLoader`` reads both in the same shuffled order (of a stream: each
+in a shuffled order of its own), and cuts 256 x 256 pixels of image and label map for batches of 8. The
+catalog also makes a map of weights, and checks each image's sha256 when a process first reads it.
 
-An epoch over all images is one round; sides take turns, and the median counts. Files are in the page cache.
-Without workers the processor's time is taken, so that other work on the machine counts less; with workers the
-clock's.
+An epoch over all images is one round; sides take turns, and the median counts. A "first epoch" is of a
+dataset that was just opened and has read nothing, a "later epoch" of one that has read all before. Files
+are in the page cache. Without workers the processor's time is taken, so that other work on the machine counts
+less; with workers the clock's, and of them no first epoch, which is mostly the start of Python.
 The last lines are of a catalog of rows alone: what opening it costs, and what it holds in memory.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
-import json
 import os
 import pickle
 import statistics
-import tarfile
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
-from pycocotools import mask as coco_mask
-from scipy import ndimage
+from mask_dataset_data import (
+    NAMES,
+    Files,
+    FileStream,
+    Photo,
+    commit_shard,
+    drawn_photos,
+    publish,
+    real_photos,
+    write_both,
+)
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
-from maskmill.catalogs import Catalog, MaskDataset, MaskSample
-from maskmill.catalogs.exporters.label_pngs import palette_png
-from maskmill.catalogs.files import write_rows
-from maskmill.catalogs.images import decode_image
-from maskmill.catalogs.rle import mask_rows
+from maskmill.catalogs import Catalog, MaskDataset, MaskSample, MaskStream
 from maskmill.schemas.config import CorpusConfig
-from maskmill.schemas.labelmap import LabelMap
-from maskmill.schemas.samples import image_id
 
-BATCH, CROP, SHARD, WORKERS = 8, 256, 100, (0, 2)
-NAMES = tuple("background" if i == 0 else f"class {i:02d}" for i in range(91))
-
-
-class Photo(NamedTuple):
-    """JPEG bytes and (H, W) class ids."""
-
-    jpeg: bytes
-    labels: NDArray[np.uint16]
-
-
-def drawn_photos(count: int) -> Iterator[Photo]:
-    rng = np.random.default_rng(0)
-    for _ in range(count):
-        noise = ndimage.gaussian_filter(rng.normal(size=(9, 480, 640)), (0, 12, 12))
-        pixels = np.clip(noise[:3] / noise.std() * 50 + 128 + rng.normal(size=(3, 480, 640)) * 6, 0, 255)
-        packed = io.BytesIO()
-        Image.fromarray(pixels.transpose(1, 2, 0).astype(np.uint8)).save(packed, "JPEG", quality=90)
-        yield Photo(packed.getvalue(), noise[3:].argmax(axis=0).astype(np.uint16))
-
-
-def real_photos(folder: Path, count: int) -> Iterator[Photo]:
-    """Yield COCO photographs with their annotated things, larger ones below smaller ones."""
-    body = json.loads((folder / "instances_and_captions.json").read_text("utf-8"))
-    things: dict[int, list[Any]] = {image["id"]: [] for image in body["images"]}
-    for annotation in body["annotations"]:
-        things[annotation["image_id"]].append(annotation)
-    for image in body["images"][:count]:
-        labels = np.zeros((image["height"], image["width"]), np.uint16)
-        for thing in sorted(things[image["id"]], key=lambda a: -a["area"]):
-            labels[_mask(thing["segmentation"], *labels.shape)] = thing["category_id"]
-        yield Photo((folder / "images" / image["file_name"]).read_bytes(), labels)
-
-
-def _mask(drawn: Any, height: int, width: int) -> NDArray[np.bool_]:
-    if isinstance(drawn, list):
-        rle = coco_mask.merge(coco_mask.frPyObjects(drawn, height, width))
-    else:
-        rle = coco_mask.frPyObjects(drawn, height, width) if isinstance(drawn["counts"], list) else drawn
-    return np.asarray(coco_mask.decode(rle), bool)
-
-
-@dataclass(frozen=True)
-class Files:
-    """JPEG and index PNG files; the other side."""
-
-    folder: Path
-    keys: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        key = self.keys[index]
-        image = decode_image((self.folder / "images" / f"{key}.jpg").read_bytes())
-        with Image.open(self.folder / "labels" / f"{key}.png") as png:
-            return image, np.array(png)
+BATCH, CROP, WORKERS = 8, 256, 2
+FILES, TARS, FOLDER = "JPEG + index PNG files", "catalog over tars", "catalog over a folder"
+Opened = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -138,87 +82,70 @@ def crops(samples: list[Any]) -> tuple[Tensor, Tensor]:
     return torch.stack(images), torch.stack(labels)
 
 
-def write_both(root: Path, photos: list[Photo]) -> tuple[str, ...]:
-    keys = tuple(f"{number:06d}" for number in range(len(photos)))
-    for name in ("images", "labels", "tars"):
-        (root / name).mkdir()
-    for key, photo in zip(keys, photos, strict=True):
-        (root / "images" / f"{key}.jpg").write_bytes(photo.jpeg)
-        (root / "labels" / f"{key}.png").write_bytes(palette_png(photo.labels))
-    catalog = Catalog.create_or_open(str(root / "catalog"))
-    for number, first in enumerate(range(0, len(photos), SHARD)):
-        part = list(zip(keys, photos, strict=True))[first : first + SHARD]
-        with tarfile.open(root / "tars" / f"{number:05d}.tar", "w") as tar:
-            for key, photo in part:
-                info = tarfile.TarInfo(f"{key}.jpg")
-                info.size = len(photo.jpeg)
-                tar.addfile(info, io.BytesIO(photo.jpeg))
-        commit_shard(catalog, f"{number:05d}", dict(part))
-    publish(catalog, str(root / "tars"))
-    return keys
-
-
-def commit_shard(catalog: Catalog, shard_id: str, photos: dict[str, Photo]) -> None:
-    images: list[dict[str, Any]] = []
-    masks: list[dict[str, Any]] = []
-    for key, photo in photos.items():
-        identity = {"image_id": image_id("c", key), "corpus": "c", "key": key, "shard_id": shard_id}
-        height, width = photo.labels.shape
-        label_map = LabelMap(photo.labels, np.full(photo.labels.shape, 0.75, np.float16), NAMES)
-        found = mask_rows(label_map, min_area=1)
-        masks += [identity | {"label_kind": "vocabulary", "segmenter": "s"} | row for row in found]
-        images.append(
-            identity
-            | {"shard_uri": shard_id, "width": width, "height": height, "status": "labelled"}
-            | {"sha256": hashlib.sha256(photo.jpeg).hexdigest(), "vocabulary": [], "masks": len(found)}
-        )
-    for table, rows in (("masks", masks), ("images", images)):
-        catalog.commit([write_rows(catalog.uri, table, "label-1", shard_id, rows)])
-
-
-def publish(catalog: Catalog, corpus: str) -> None:
-    now = datetime.now(UTC)
-    run = dict.fromkeys(("config", "weights", "libraries", "counts"), "{}")
-    run |= {"kind": "label", "status": "finished", "corpus": "c", "corpus_uri": corpus}
-    times = {"started_at": now, "finished_at": now, "seconds": 1.0}
-    catalog.publish({**run, **times, "config_hash": "0", "code_version": "0"}, "label-1")
-
-
-def seconds(loader: DataLoader[Any]) -> float:
-    clock = time.perf_counter if loader.num_workers else time.process_time
-    began = clock()
-    for _ in loader:
-        pass
-    return clock() - began
-
-
-def compare(sides: dict[str, Any], rounds: int) -> None:
-    count = len(next(iter(sides.values())))
-    print(f"\n{'':26}{'workers':>8}{'images/s':>10}{'ratio':>8}{'range':>16}")
-    for workers in WORKERS:
-        loaders = {name: _loader(side, count, workers) for name, side in sides.items()}
-        spent: dict[str, list[float]] = {name: [] for name in sides}
-        for _ in range(rounds + 1):
-            for name, loader in loaders.items():
-                spent[name].append(seconds(loader))
-        base = statistics.median(spent["JPEG + index PNG files"][1:])
-        for name, times in spent.items():
-            speeds = sorted(count / t for t in times[1:])
-            middle = statistics.median(times[1:])
-            limits = f"{speeds[0]:.0f} - {speeds[-1]:.0f}"
-            print(f"{name:26}{workers:8}{count / middle:10.0f}{base / middle:8.2f}{limits:>16}")
-
-
-def _loader(side: Any, count: int, workers: int) -> DataLoader[Any]:
+def loader(side: Any, workers: int = 0) -> DataLoader[Any]:
+    streamed = isinstance(side, IterableDataset)
     return DataLoader(
         side,
         batch_size=BATCH,
-        sampler=Order(count),
+        sampler=None if streamed else Order(len(side)),
         collate_fn=crops,
         num_workers=workers,
         persistent_workers=workers > 0,
         multiprocessing_context="spawn" if workers else None,
     )
+
+
+def seconds(batches: Iterable[Any], clock: Callable[[], float]) -> float:
+    began = clock()
+    for _ in batches:
+        pass
+    return clock() - began
+
+
+def first_epochs(sides: Mapping[str, Opened], rounds: int) -> dict[str, list[float]]:
+    spent: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds + 1):
+        for name, opened in sides.items():
+            spent[name].append(seconds(loader(opened()), time.process_time))
+    return spent
+
+
+def later_epochs(sides: Mapping[str, Opened], rounds: int, workers: int) -> dict[str, list[float]]:
+    clock = time.perf_counter if workers else time.process_time
+    loaders = {name: loader(opened(), workers) for name, opened in sides.items()}
+    spent: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds + 1):
+        for name, batches in loaders.items():
+            spent[name].append(seconds(batches, clock))
+    return spent
+
+
+def print_rows(what: str, workers: int, count: int, spent: Mapping[str, list[float]]) -> None:
+    """Print a row for each side, the first round left out; ratios are to the first side."""
+    base = statistics.median(next(iter(spent.values()))[1:])
+    for name, times in spent.items():
+        middle, speeds = statistics.median(times[1:]), sorted(count / t for t in times[1:])
+        limits = f"{speeds[0]:.0f} - {speeds[-1]:.0f}"
+        print(f"{what:22}{name:24}{workers:8}{count / middle:10.0f}{base / middle:8.2f}{limits:>16}")
+
+
+def print_comparison(root: Path, files: Files, rounds: int) -> None:
+    catalog, images = str(root / "catalog"), CorpusConfig(uri=str(root / "images"), name="c")
+    by_position: dict[str, Opened] = {
+        FILES: lambda: files,
+        TARS: partial(MaskDataset, catalog),
+        FOLDER: partial(MaskDataset, catalog, corpus=images),
+    }
+    streams: dict[str, Opened] = {
+        FILES: lambda: FileStream(files),
+        TARS: lambda: MaskStream(catalog, shuffle=True).for_torch(),
+        FOLDER: lambda: MaskStream(catalog, shuffle=True, corpus=images).for_torch(),
+    }
+    print(f"\n{'':46}{'workers':>8}{'images/s':>10}{'ratio':>8}{'range':>16}")
+    for name, sides in (("dataset", by_position), ("stream", streams)):
+        print_rows(f"{name}, first epoch", 0, len(files), first_epochs(sides, rounds))
+        for workers in (0, WORKERS):
+            print_rows(f"{name}, later epoch", workers, len(files), later_epochs(sides, rounds, workers))
 
 
 def agree(files: Files, dataset: MaskDataset) -> None:
@@ -259,26 +186,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    given = os.environ.get("MASKMILL_REALDATA")
-    photos = list(
-        real_photos(Path(given) / "coco_photos", arguments.images)
-        if given
-        else drawn_photos(arguments.images)
-    )
+    given, count = os.environ.get("MASKMILL_REALDATA"), arguments.images
+    photos = list(real_photos(Path(given) / "coco_photos", count) if given else drawn_photos(count))
     kind = "COCO photographs" if given else "drawn images"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         files = Files(root, write_both(root, photos))
-        tars = MaskDataset(str(root / "catalog"))
-        images = CorpusConfig(uri=str(root / "images"), name="c")
-        agree(files, tars)
+        agree(files, MaskDataset(str(root / "catalog")))
         print(f"{len(files)} {kind}, {sum(len(p.jpeg) for p in photos) / len(photos) / 1000:.0f} kB each")
-        sides = {
-            "JPEG + index PNG files": files,
-            "catalog over tars": tars,
-            "catalog over a folder": MaskDataset(str(root / "catalog"), corpus=images),
-        }
-        compare(sides, arguments.rounds)
+        print_comparison(root, files, arguments.rounds)
         print_opening(root, arguments.rows)
 
 

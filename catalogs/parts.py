@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from ..schemas.errors import CatalogError
 from ..schemas.tables import TABLES
 from .files import completed
-from .storage import locate, reported_as
+from .storage import is_local, locate, reported_as
 
 PARTS_KEY = b"maskmill.parts"
 _COMPACTED = re.compile(r".+\.compact-[0-9a-f]{16}")
@@ -75,7 +75,12 @@ def read_part(table: str, part: Part, columns: Sequence[str] | None = None) -> p
     wanted = pa.schema([schema.field(name) for name in (schema.names if columns is None else columns)])
     with reported_as(CatalogError, f"cannot read {part.uri!r}, a file of the catalog"):
         fs, path = locate(part.uri)
-        with fs.open(path, "rb") as opened, pq.ParquetFile(opened, page_checksum_verification=True) as file:
+        # Reading ahead in threads hides a remote store's latency; of a local file it costs more than it saves.
+        ahead = not is_local(fs)
+        with (
+            fs.open(path, "rb") as opened,
+            pq.ParquetFile(opened, page_checksum_verification=True, pre_buffer=ahead) as file,
+        ):
             return pa.concat_tables([wanted.empty_table(), *_slices(file, part, wanted)])
 
 
@@ -105,6 +110,6 @@ def _slices(file: pq.ParquetFile, part: Part, wanted: pa.Schema) -> Iterable[pa.
         rows = file.metadata.row_group(index).num_rows
         first, end = max(part.first - start, 0), min(last - start, rows)
         if first < end:
-            group = file.read_row_group(index, columns=wanted.names)
+            group = file.read_row_group(index, columns=wanted.names, use_threads=False)
             yield completed(group.slice(first, end - first), wanted)
         start += rows

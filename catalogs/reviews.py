@@ -24,7 +24,7 @@ class Reviews:
     """The newest review of each image of a label run, as the view ``latest_masks`` chooses it.
 
     Of the finished review runs of the corpus the one that finished last speaks for an image, whether or not
-    the label run saw the image. Unlike the view, a review is passed over where the label run has another
+    the label run saw the image. As in the view, a review is passed over where the label run has another
     file under the image's key, since people drew on what is no longer there. In memory lie the ids of the
     reviewed images, about 100 bytes each, and the masks of one shard.
 

@@ -9,27 +9,50 @@ SMALL_AREA = 32 * 32
 
 _SEEN = ", ".join(f"'{status}'" for status in SEEN)
 
-# Of the rows that many runs have of one image, the one with the highest weight speaks for it: bit 62 says
+_SPEAKING = "run_id IN (SELECT run_id FROM runs WHERE status = 'finished' AND kind IN ('label', 'review'))"
+
+# Of the rows that several runs have of one image, the one with the highest weight speaks for it: bit 62 says
 # that it was seen, the bits from 40 on hold its run's place among the runs, and the lower ones tell apart the
 # shards of a corpus that holds a key twice. (The maximum of a struct of the three takes twice as long.)
-# The view is narrow: the others join it to what they read, so that no column is read that nobody asks for.
-_LATEST_SOURCES = f"""
+# The view holds those that do not: most images of most catalogs have one row, which no join has to find.
+# People drew on the pixels of one file: their review is stale where the label run that would speak for the
+# image has another file under its key. Of the sha256, which are long, only those of reviewed images are read.
+_SUPERSEDED = f"""
 WITH ranked AS (
-    SELECT run_id, row_number() OVER (ORDER BY kind = 'review', finished_at, run_id)::UBIGINT AS place
-    FROM runs WHERE status = 'finished' AND kind IN ('label', 'review')),
-candidates AS (
-    SELECT image_id, run_id, shard_id, status IN ({_SEEN}) AS seen,
-        (seen::UBIGINT << 62) + (place << 40) + (hash(shard_id) >> 24) AS weight
-    FROM images JOIN ranked USING (run_id)),
+    SELECT run_id, kind = 'review' AS review,
+        row_number() OVER (ORDER BY kind = 'review', finished_at, run_id)::UBIGINT AS place
+    FROM runs WHERE {_SPEAKING}),
+repeated AS MATERIALIZED (
+    SELECT hash(image_id) AS hashed FROM images WHERE {_SPEAKING} GROUP BY hashed HAVING count(*) > 1),
+candidates AS MATERIALIZED (
+    SELECT image_id, run_id, shard_id, review,
+        ((status IN ({_SEEN}))::UBIGINT << 62) + (place << 40) + (hash(shard_id) >> 24) AS weight
+    FROM images JOIN ranked USING (run_id) WHERE hash(image_id) IN (SELECT hashed FROM repeated)),
+reviewed AS MATERIALIZED (SELECT DISTINCT image_id FROM candidates WHERE review),
+files AS MATERIALIZED (
+    SELECT image_id, run_id, review, weight, sha256
+    FROM images JOIN (FROM candidates SEMI JOIN reviewed USING (image_id))
+        USING (image_id, run_id, shard_id)),
+labelled AS (
+    SELECT image_id, arg_max(sha256, weight) AS sha256 FROM files WHERE NOT review GROUP BY image_id),
+stale AS (
+    SELECT image_id, run_id FROM files JOIN labelled USING (image_id)
+    WHERE review AND files.sha256 <> labelled.sha256),
 chosen AS (
-    SELECT image_id, arg_max({{'run_id': run_id, 'shard_id': shard_id, 'seen': seen}}, weight) AS best
-    FROM candidates GROUP BY image_id)
-SELECT image_id, best.run_id AS run_id, best.shard_id AS shard_id, best.seen AS seen FROM chosen
+    SELECT image_id, max(weight) AS weight
+    FROM candidates ANTI JOIN stale USING (image_id, run_id) GROUP BY image_id)
+SELECT image_id, run_id, shard_id FROM candidates ANTI JOIN chosen USING (image_id, weight)
 """  # noqa: S608 - no value comes from outside
 
-_LATEST_IMAGES = """
-SELECT images.* FROM images JOIN latest_sources USING (image_id, run_id, shard_id)
-"""
+# Narrow: others join it to what they read, so that no column is read that nobody asks for.
+_LATEST_SOURCES = f"""
+SELECT image_id, run_id, shard_id, status IN ({_SEEN}) AS seen
+FROM images ANTI JOIN superseded USING (image_id, run_id, shard_id) WHERE {_SPEAKING}
+"""  # noqa: S608 - no value comes from outside
+
+_LATEST_IMAGES = f"""
+SELECT * FROM images ANTI JOIN superseded USING (image_id, run_id, shard_id) WHERE {_SPEAKING}
+"""  # noqa: S608 - no value comes from outside
 
 # Of the decisions on a prototype the newest counts. Merges are followed to their end, whose own decision then
 # counts for all. Two people who merge two prototypes into each other at the same moment make a circle without
@@ -65,24 +88,29 @@ FROM known LEFT JOIN decided USING (prototype_id) LEFT JOIN ends USING (prototyp
 ORDER BY known.prototype_id
 """
 
-_LATEST_MASKS = """
+_LATEST_MASKS = f"""
 SELECT masks.* REPLACE (coalesce(prototype_names.label, masks.label) AS label)
-FROM masks JOIN latest_sources USING (image_id, run_id, shard_id)
+FROM masks ANTI JOIN superseded USING (image_id, run_id, shard_id)
     LEFT JOIN prototype_names ON label_kind = 'prototype' AND prototype_id = masks.label
-WHERE prototype_id IS NULL OR prototype_names.label IS NOT NULL
-"""
+WHERE {_SPEAKING} AND (prototype_id IS NULL OR prototype_names.label IS NOT NULL)
+"""  # noqa: S608 - no value comes from outside
 
 # Labels are counted as they are stored, and named afterwards: they are few, the masks are many. An image has
 # a stored label once, but may have two that are now called the same: only of these are images counted apart.
 _CLASS_STATS = f"""
-WITH sources AS MATERIALIZED (SELECT latest_sources.*, kind FROM latest_sources JOIN runs USING (run_id)),
-looked_at AS (SELECT count(*) AS total FROM sources WHERE seen),
+WITH gone AS MATERIALIZED (FROM superseded),
+looked_at AS (
+    SELECT count(*) AS total FROM images ANTI JOIN gone USING (image_id, run_id, shard_id)
+    WHERE {_SPEAKING} AND status IN ({_SEEN})),
+spoken AS (
+    SELECT masks.*, kind FROM masks JOIN runs USING (run_id)
+    ANTI JOIN gone USING (image_id, run_id, shard_id) WHERE {_SPEAKING}),
 stored AS (
     SELECT label, label_kind = 'prototype' AS learnt, count(*) AS number, sum(area) AS area,
         sum(area_fraction) AS fractions, sum(score) FILTER (kind = 'label') AS scores,
         count(*) FILTER (kind = 'label') AS scored, count(*) FILTER (area < {SMALL_AREA}) AS small,
         count(*) FILTER (kind = 'review') AS reviewed
-    FROM masks JOIN sources USING (image_id, run_id, shard_id) GROUP BY label, learnt),
+    FROM spoken GROUP BY label, learnt),
 named AS MATERIALIZED (
     SELECT stored.* EXCLUDE (label), stored.label AS stored_label,
         coalesce(names.label, stored.label) AS label,
@@ -91,9 +119,9 @@ named AS MATERIALIZED (
     WHERE names.prototype_id IS NULL OR names.label IS NOT NULL),
 shared AS (
     SELECT named.label AS label, count(DISTINCT image_id) AS images
-    FROM masks JOIN (FROM named WHERE parts > 1) AS named
-        ON masks.label = stored_label AND (label_kind = 'prototype') = learnt
-    SEMI JOIN sources USING (image_id, run_id, shard_id) GROUP BY named.label),
+    FROM spoken JOIN (FROM named WHERE parts > 1) AS named
+        ON spoken.label = stored_label AND (label_kind = 'prototype') = learnt
+    GROUP BY named.label),
 classes AS (
     SELECT label, coalesce(any_value(shared.images), sum(number))::BIGINT AS images,
         sum(area)::BIGINT AS pixels, sum(fractions) / sum(number) AS mean_area_fraction,
@@ -137,6 +165,7 @@ FROM masks GROUP BY label ORDER BY masks DESC, label
 
 # In the order in which they build on each other; docs/sql.md says what each means.
 VIEWS: dict[str, str] = {
+    "superseded": _SUPERSEDED,
     "latest_sources": _LATEST_SOURCES,
     "latest_images": _LATEST_IMAGES,
     "prototype_names": _PROTOTYPE_NAMES,

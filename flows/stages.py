@@ -60,7 +60,7 @@ def label_stage(
 
 
 @stage("train student")
-def train_stage(catalog: str, version: int | None, out: Path, config: TrainConfig) -> TrainSummary:
+def train_stage(catalog: str, version: int | str | None, out: Path, config: TrainConfig) -> TrainSummary:
     return train_run(catalog, version, out, config, stage_progress())
 
 

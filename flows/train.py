@@ -12,12 +12,14 @@ from .stages import table_artifact, train_stage
 
 
 @flow(name="train", flow_run_name="train {catalog} v{version}")
-def train(catalog: str, version: int | None, out: Path, config: TrainConfig | None = None) -> TrainSummary:
+def train(
+    catalog: str, version: int | str | None, out: Path, config: TrainConfig | None = None
+) -> TrainSummary:
     """Train a student on the pseudo-masks of a pinned version; trained before, it is only named.
 
     Args:
         catalog: folder or object-store prefix of the catalog.
-        version: catalog version; None pins the newest.
+        version: catalog version or tag; None pins the newest.
         out: folder for ``student.safetensors``, ``train.json`` and checkpoints.
         config: optimisation and network; default: :class:`TrainConfig`.
 

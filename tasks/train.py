@@ -76,7 +76,12 @@ def train_run(
     began = time.monotonic()
     catalog = Catalog.open(catalog_uri)
     dataset = MaskDataset(
-        catalog_uri, version, run_id=config.label_run, corpus=config.corpus, min_score=config.min_score
+        catalog_uri,
+        version,
+        run_id=config.label_run,
+        corpus=config.corpus,
+        min_score=config.min_score,
+        corrections=config.corrections,
     )
     head, before = _identify(catalog, dataset, config)
     done = _trained_before(catalog, before, out / STUDENT_FILE)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ...schemas.errors import CatalogError
 from ...schemas.labelmap import IGNORE
 from ..images import MAX_PIXELS, decode_image
-from .painting import Bands, PaintedMask, bands_of, paint_labels, paint_weights
+from .bands import Bands, bands_of
+from .painting import PaintedMask, paint_labels, paint_weights
 
 
 class MaskSample(NamedTuple):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ...schemas.errors import CatalogError
 from ...schemas.labelmap import IGNORE
 from ...schemas.tables import MASKS
 from ..parts import read_part
 from ..splits import split_of
 from ..views import SEEN
-from .painting import Bands, PaintedMask
+from .bands import Bands
+from .painting import PaintedMask
 from .pinned import PinnedMasks
 from .selection import Selection
+from .shard_bands import ShardBands
 
 _IMAGE_COLUMNS = ["image_id", "key", "width", "height", "sha256", "status"]
 _MASK_COLUMNS = ["image_id", "label", "label_kind", "rle", "score"]
@@ -44,25 +48,34 @@ class ShardRows:
     weights: NDArray[np.float32]
     rles: pa.BinaryArray
     first: NDArray[np.int64]
-    _bands: dict[int, Bands] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, once all images have been painted: a run takes 1 to 2 bytes, a band 8."""
+        """Bytes in memory, once all images have been painted: a run takes 1 to 2 bytes, a band 6."""
         arrays = (self.human, self.class_ids, self.weights, self.first)
         return int(self.images.nbytes + _BANDS * self.rles.nbytes + sum(array.nbytes for array in arrays))
 
-    def bands(self, row: int, make: Callable[[], Bands]) -> Bands:
-        """Return the bands of an image, which are made once and kept with the rows."""
-        if row not in self._bands:
-            self._bands[row] = make()
-        return self._bands[row]
+    def bands(self, row: int) -> Bands:
+        """Return the bands of an image, which are made once and kept with the rows.
+
+        Raises:
+            CatalogError: one of its masks is damaged.
+        """
+        try:
+            return self._bands.of(row)
+        except CatalogError as err:
+            raise CatalogError(f"image {self.images['key'][row].as_py()!r}: {err}") from err
 
     def painted(self, row: int) -> tuple[PaintedMask, ...]:
         """Return the masks of an image, in the order of painting."""
         mine = slice(int(self.first[row]), int(self.first[row + 1]))
         columns = (self.class_ids[mine].tolist(), self.weights[mine].tolist(), self.rles[mine].to_pylist())
         return tuple(PaintedMask(*mask) for mask in zip(*columns, strict=True))
+
+    @cached_property
+    def _bands(self) -> ShardBands:
+        sizes = np.array([self.images["height"], self.images["width"]], np.int64)
+        return ShardBands(self.rles, self.first, sizes)
 
 
 def wanted_rows(pinned: PinnedMasks, shard_id: str, selection: Selection) -> NDArray[np.uint32]:

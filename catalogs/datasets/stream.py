@@ -120,11 +120,11 @@ class MaskStream:
         Raises:
             CatalogError, CorpusError, SampleError: as an item of the dataset.
         """
-        return self._through(lambda record: record.decode(self.known))
+        return self._through(self.dataset.decode)
 
     def records(self) -> Iterator[MaskRecord]:
         """Yield the images of this process as they are stored; the position moves on as in an iteration."""
-        return self._through(lambda record: record)
+        return self._through(lambda _, record: record)
 
     def for_torch(self) -> TorchStream:
         """Return this stream as a ``torch.utils.data.IterableDataset``, which a ``DataLoader`` asks for."""
@@ -132,19 +132,20 @@ class MaskStream:
 
         return TorchStream(self)
 
-    def _through(self, use: Callable[[MaskRecord], Got]) -> Iterator[Got]:
+    def _through(self, use: Callable[[int, MaskRecord], Got]) -> Iterator[Got]:
         worker = worker_of_loader()
         first, last = self._bounds(worker)
         skipped = self._skipped(worker)
         self._taken, self._batch_size = skipped, None
-        for fetch in self._fetched(self._order.positions(self._epoch, first + skipped, last)):
+        for position, fetch in self._fetched(self._order.positions(self._epoch, first + skipped, last)):
             self._taken += 1
             try:
-                used = use(fetch())
+                used = use(position, fetch())
             except FAULTS as err:
                 self._left_out(err)
                 continue
             yield used
+            del used  # or it would lie in memory while the next one is decoded
         self._epoch, self._taken = self._epoch + 1, 0
 
     def _bounds(self, worker: Share) -> tuple[int, int]:
@@ -162,20 +163,20 @@ class MaskStream:
         sizes = [last - first for first, last in bounds]
         return taken_by_worker(worker, sizes, self._batch_size, self._taken)
 
-    def _fetched(self, positions: Iterable[int]) -> Iterator[Callable[[], MaskRecord]]:
-        """Yield what gives the records, in order; from a remote store several are under way at a time."""
+    def _fetched(self, positions: Iterable[int]) -> Iterator[tuple[int, Callable[[], MaskRecord]]]:
+        """Yield positions and what gives their records; of a remote store several are under way at a time."""
         if is_local(locate(self.dataset.pinned.corpus.uri)[0]):
             for position in positions:
-                yield partial(self.dataset.record, position)
+                yield position, partial(self.dataset.record, position)
             return
-        waiting: deque[Future[MaskRecord]] = deque()
+        waiting: deque[tuple[int, Future[MaskRecord]]] = deque()
         with ThreadPoolExecutor(_AHEAD) as threads:
             for position in positions:
-                waiting.append(threads.submit(self.dataset.record, position))
+                waiting.append((position, threads.submit(self.dataset.record, position)))
                 if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result
+                    yield _result(*waiting.popleft())
             while waiting:
-                yield waiting.popleft().result
+                yield _result(*waiting.popleft())
 
     def _left_out(self, err: MaskmillError) -> None:
         if self.dataset.selection.on_error == "raise":
@@ -187,3 +188,7 @@ class MaskStream:
         reading = self.reading.model_dump(mode="json", exclude={"rank", "world_size"})
         shares = {"rank": self._rank.number, "world_size": self._rank.of, "images": len(self._order)}
         return {**self.dataset.pinned.identity, **reading, **shares}
+
+
+def _result(position: int, future: Future[MaskRecord]) -> tuple[int, Callable[[], MaskRecord]]:
+    return position, future.result

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from pydantic import BaseModel
 
 from ...schemas.config import ObjectnessConfig, SegmenterConfig, load_config
 from ...schemas.errors import ConfigError
@@ -140,10 +141,10 @@ def _told(result: Segmented | Refused) -> list[str]:
 
 
 def _described(card: SegmenterCard) -> dict[str, Any]:
-    fields = card.options.model_fields
+    defaults = card.options().model_dump(mode="json")
     options = {
-        name: {"default": field.get_default(call_default_factory=True), "description": field.description}
-        for name, field in fields.items()
+        name: {"default": defaults[name], "description": field.description}
+        for name, field in card.options.model_fields.items()
     }
     return {
         "name": card.name,
@@ -166,7 +167,11 @@ def _entry(card: SegmenterCard) -> str:
 def _page(card: SegmenterCard) -> str:
     lines = [_entry(card), "", "    options, as --option NAME=VALUE or below [segmenter.options] of a file:"]
     for name, field in card.options.model_fields.items():
-        lines.append(f"      {name} = {field.get_default(call_default_factory=True)!r}")
+        default = getattr(card.options(), name)
+        if isinstance(default, BaseModel):
+            lines += [f"      {name}.{part} = {value!r}" for part, value in default]
+        else:
+            lines.append(f"      {name} = {default!r}")
         if field.description:
             lines.append(f"          {field.description}")
     return "\n".join(lines if card.options.model_fields else lines[:1])

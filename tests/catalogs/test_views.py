@@ -271,3 +271,31 @@ def test_class_stats_count_an_image_once_whose_masks_now_share_a_name(empty: Cat
         "reviewed": 0,
     }
     assert (other["label"], other["images"], other["pixels"]) == ("q", 1, 100)  # a class of a vocabulary
+
+
+def test_a_review_of_another_file_does_not_replace_what_is_labelled_now(empty: Catalog) -> None:
+    labelled, drawn = mask("a", "cat", BOX, 0.5), mask("a", "dog", BOX, 1.0)
+    old, new = image("a", 1, "reviewed", sha256="old"), image("a", 1, sha256="new")
+    publish(empty, "review-1", 1, {"images": [old], "masks": [drawn]})
+    assert speaking(empty.uri) == {"a": "review-1"}  # no run has labelled another file yet
+    publish(empty, "label-1", 2, {"images": [new], "masks": [labelled]})
+    publish(empty, "review-2", 3, {"images": [old], "masks": [drawn]})
+    assert speaking(empty.uri) == {"a": "label-1"}
+    assert rows(empty.uri, "SELECT label FROM latest_masks") == [{"label": "cat"}]
+    assert rows(empty.uri, "SELECT label, reviewed FROM class_stats") == [{"label": "cat", "reviewed": 0}]
+
+
+def test_a_stale_review_gives_way_to_an_earlier_one_of_the_same_file(empty: Catalog) -> None:
+    publish(empty, "label-1", 1, {"images": [image("a", 0)]})
+    publish(empty, "review-1", 2, {"images": [image("a", 0, "reviewed")]})
+    publish(empty, "review-2", 3, {"images": [image("a", 0, "reviewed", sha256="other")]})
+    assert speaking(empty.uri) == {"a": "review-1"}
+
+
+def test_a_review_holds_for_the_file_of_the_run_that_saw_it(empty: Catalog) -> None:
+    publish(empty, "label-1", 1, {"images": [image("a", 0, sha256="one")]})
+    publish(empty, "label-2", 2, {"images": [image("a", 0, "no_vocabulary", sha256="two")]})
+    publish(empty, "review-1", 3, {"images": [image("a", 0, "reviewed", sha256="two")]})
+    assert speaking(empty.uri) == {"a": "label-1"}
+    publish(empty, "review-2", 4, {"images": [image("a", 0, "reviewed", sha256="one")]})
+    assert speaking(empty.uri) == {"a": "review-2"}

@@ -344,9 +344,13 @@ def test_a_label_run_and_an_import_at_once_lose_nothing(labelled: str, tmp_path:
 
 
 def test_two_imports_of_one_file_at_once_are_one_run(labelled: str, tmp_path: Path) -> None:
-    body = exported(labelled)
+    path = tmp_path / "review.json"
+    path.write_text(json.dumps(exported(labelled)))
     with ThreadPoolExecutor(2) as threads:
-        ids = {run.run_id for run in threads.map(lambda _: taken(labelled, body, tmp_path), range(2))}
+        ids = {
+            run.run_id
+            for run in threads.map(lambda _: review_import(labelled, str(path), ReviewConfig()), range(2))
+        }
     assert len(ids) == 1
     assert len(rows(labelled, "masks", ids.pop())) == 6
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from maskmill.catalogs.datasets.painting import PaintedMask, bands_of, paint_labels, paint_weights
+from maskmill.catalogs.datasets.bands import bands_of
+from maskmill.catalogs.datasets.painting import PaintedMask, paint_labels, paint_weights
 from maskmill.catalogs.rle import decode_mask, encode_mask
 from maskmill.schemas.errors import CatalogError
 
