@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= demo
+TEST_PROCESSES ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COPY := build/installed-copy
@@ -20,8 +21,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## Run the whole job on drawn scenes: label, train a student, judge both, write a report
 	$(BIN)/maskmill demo --out $(OUT)
 
-test: $(INSTALLED)  ## Run the default tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## Run the default tests, in TEST_PROCESSES processes
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-all: $(INSTALLED)  ## Also run the slow tests and those on real photographs
 	$(BIN)/python -m pytest -m 'not gpu'

@@ -156,7 +156,7 @@ def run_row(day: int, masks: int) -> dict[str, Any]:
         "weights": "{}",
         "code_version": "0",
         "libraries": "{}",
-        "counts": f'{{"masks": {masks}}}',
+        "counts": f'{{"masks": {masks}, "repeated": 0}}',  # keys are numbered
         "started_at": _START + timedelta(days=day),
         "finished_at": _START + timedelta(days=day, hours=1),
         "seconds": 3600.0,

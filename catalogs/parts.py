@@ -75,7 +75,8 @@ def read_part(table: str, part: Part, columns: Sequence[str] | None = None) -> p
     wanted = pa.schema([schema.field(name) for name in (schema.names if columns is None else columns)])
     with reported_as(CatalogError, f"cannot read {part.uri!r}, a file of the catalog"):
         fs, path = locate(part.uri)
-        # Reading ahead in threads hides a remote store's latency; of a local file it costs more than it saves.
+        # Reading ahead in threads hides a remote store's latency; of a local file it costs more than it
+        # gives.
         ahead = not is_local(fs)
         with (
             fs.open(path, "rb") as opened,

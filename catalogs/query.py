@@ -18,7 +18,6 @@ from .sql_functions import add_functions
 from .sql_tables import PinnedTables, quoted
 from .storage import is_local, join, locate, reported_as
 from .store import Catalog
-from .views import VIEWS
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 _PYTHON_RAISED = re.compile(r".*UDF: CatalogError: (.*)")
@@ -27,9 +26,10 @@ _PYTHON_RAISED = re.compile(r".*UDF: CatalogError: (.*)")
 def connect(uri: str, version: int | str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a catalog version in an in-memory DuckDB.
 
-    There is a view for every table, with its ``run_id``, one for each of `views.VIEWS`, and the functions
-    ``bbox_iou``, ``rle_area``, ``rle_iou`` and ``rle_decode`` of `sql_functions`. The views name their files
-    one by one: what is committed later does not show. Close the connection, or use it in a ``with``.
+    There is a view for every table, with its ``run_id``, one for each of `views.VIEWS` and of the two that
+    they read, and the functions ``bbox_iou``, ``rle_area``, ``rle_iou`` and ``rle_decode`` of `sql_functions`.
+    The views name their files one by one: what is committed later does not show. Close the connection, or use
+    it in a ``with``.
 
     Args:
         uri: folder or object-store prefix of the catalog.
@@ -46,7 +46,9 @@ def connect(uri: str, version: int | str | None = None) -> duckdb.DuckDBPyConnec
             _remember_listings(fs, tables.files)
             connection.register_filesystem(fs)
         connection.execute("SET TimeZone = 'UTC'")
-        for name, statement in (tables.selects() | VIEWS).items():
+        # The files of a version never change, and a large catalog has thousands of footers.
+        connection.execute("SET parquet_metadata_cache = true")
+        for name, statement in tables.selects().items():
             connection.execute(f'CREATE VIEW "{name}" AS {statement}')
         add_functions(connection)
     return connection

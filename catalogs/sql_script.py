@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .sql_functions import SQL_FUNCTIONS
 from .sql_tables import PinnedTables, quoted_name
-from .views import MACROS, VIEWS
+from .views import MACROS
 
 _READING = """\
 -- Catalog {uri}, version {version}, for the duckdb program: duckdb -init script.sql
@@ -34,7 +34,7 @@ def sql_script(uri: str, version: int | str | None = None) -> str:
     left_out = ", ".join(f.name for f in SQL_FUNCTIONS)
     head = _READING.format(uri=tables.uri, version=tables.version, left_out=left_out)
     statements = ["SET TimeZone = 'UTC';"]
-    for name, statement in (tables.selects() | VIEWS).items():
+    for name, statement in tables.selects().items():
         statements.append(f"CREATE OR REPLACE VIEW {quoted_name(name)} AS {statement.strip()};")
     statements += [f"CREATE OR REPLACE MACRO {name} AS {body.strip()};" for name, body in MACROS.items()]
     return head + (_REMOTE if "://" in tables.uri else "") + "\n" + "\n\n".join(statements) + "\n"

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 
 from ..schemas.history import schema_at
 from ..schemas.tables import PARTITION, SCHEMA_VERSION, TABLES
-from .store import Catalog
+from .files import run_of
+from .store import FINISHED, Catalog
+from .views import Shape, shaped_views
+
+SPEAKING = ("label", "review")
+REPEATED = "repeated"
 
 # The run's folder is the last but one part of a file's path. Hive partitioning would read the same from any
 # part of the path, so that a catalog below a folder ``a=b`` or ``run_id=x`` gave wrong columns.
@@ -37,12 +42,16 @@ class PinnedTables:
         version: number of the version.
         files: table -> URIs of its files.
         schemas: URI -> the schema version of a file, where it is not today's.
+        speaking: the finished label and review runs.
+        shape: what the views have to reckon with.
     """
 
     uri: str
     version: int
     files: Mapping[str, Sequence[str]]
     schemas: Mapping[str, int]
+    speaking: frozenset[str]
+    shape: Shape
 
     @classmethod
     def of(cls, uri: str, version: int | str | None) -> Self:
@@ -53,11 +62,24 @@ class PinnedTables:
         """
         catalog = Catalog.open(uri)
         number = catalog.resolve(version)
-        return cls(catalog.uri, number, catalog.all_files(number), catalog.schemas(number))
+        files = catalog.all_files(number)
+        runs = [r for r in catalog.runs(number) if r["status"] == FINISHED and r["kind"] in SPEAKING]
+        speaking = frozenset(r[PARTITION] for r in runs)
+        shape = _shape(runs, bool(files.get("prototypes")))
+        return cls(catalog.uri, number, files, catalog.schemas(number), speaking, shape)
 
     def selects(self) -> dict[str, str]:
-        """Return table -> SELECT of its columns and ``run_id``."""
-        return {table: _select(table, self._by_schema(uris)) for table, uris in self.files.items()}
+        """Return name -> SELECT: every table with its ``run_id``, and all views."""
+        tables = {table: _select(table, self._by_schema(uris)) for table, uris in self.files.items()}
+        speaking = {f"speaking_{table}": self._speaking(table) for table in ("images", "masks")}
+        return tables | speaking | shaped_views(self.shape)
+
+    def _speaking(self, table: str) -> str:
+        """Return what finished label and review runs have of a table."""
+        uris = [uri for uri in self.files[table] if run_of(uri) in self.speaking]
+        if len(uris) == len(self.files[table]):
+            return f"FROM {table}"
+        return _select(table, self._by_schema(uris))
 
     def _by_schema(self, uris: Sequence[str]) -> dict[int, list[str]]:
         # DuckDB takes the columns of all files that it reads at once from the first of them. A run may have
@@ -66,6 +88,14 @@ class PinnedTables:
         for uri in uris:
             groups[self.schemas.get(uri, SCHEMA_VERSION)].append(uri)
         return dict(sorted(groups.items()))
+
+
+def _shape(runs: Sequence[Mapping[str, Any]], prototypes: bool) -> Shape:
+    corpora = [run["corpus"] for run in runs]
+    # A run's own images are counted when it is published; runs of earlier versions did not count them.
+    once = all(run["counts"].get(REPEATED) == 0 for run in runs)
+    reviewed = any(run["kind"] == "review" for run in runs)
+    return Shape(len(set(corpora)) < len(corpora) or not once, reviewed, prototypes)
 
 
 def quoted(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 # Statuses of images that somebody looked at: a segmenter, or a person. The others say why nobody did.
 SEEN = ("labelled", "reviewed")
 # COCO calls an object small below 32 x 32 pixels.
 SMALL_AREA = 32 * 32
 
 _SEEN = ", ".join(f"'{status}'" for status in SEEN)
-
-_SPEAKING = "run_id IN (SELECT run_id FROM runs WHERE status = 'finished' AND kind IN ('label', 'review'))"
 
 # Of the rows that several runs have of one image, the one with the highest weight speaks for it: bit 62 says
 # that it was seen, the bits from 40 on hold its run's place among the runs, and the lower ones tell apart the
@@ -21,17 +21,17 @@ _SUPERSEDED = f"""
 WITH ranked AS (
     SELECT run_id, kind = 'review' AS review,
         row_number() OVER (ORDER BY kind = 'review', finished_at, run_id)::UBIGINT AS place
-    FROM runs WHERE {_SPEAKING}),
+    FROM runs WHERE status = 'finished' AND kind IN ('label', 'review')),
 repeated AS MATERIALIZED (
-    SELECT hash(image_id) AS hashed FROM images WHERE {_SPEAKING} GROUP BY hashed HAVING count(*) > 1),
+    SELECT hash(image_id) AS hashed FROM speaking_images GROUP BY hashed HAVING count(*) > 1),
 candidates AS MATERIALIZED (
     SELECT image_id, run_id, shard_id, review,
         ((status IN ({_SEEN}))::UBIGINT << 62) + (place << 40) + (hash(shard_id) >> 24) AS weight
-    FROM images JOIN ranked USING (run_id) WHERE hash(image_id) IN (SELECT hashed FROM repeated)),
+    FROM speaking_images JOIN ranked USING (run_id) WHERE hash(image_id) IN (SELECT hashed FROM repeated)),
 reviewed AS MATERIALIZED (SELECT DISTINCT image_id FROM candidates WHERE review),
 files AS MATERIALIZED (
     SELECT image_id, run_id, review, weight, sha256
-    FROM images JOIN (FROM candidates SEMI JOIN reviewed USING (image_id))
+    FROM speaking_images JOIN (FROM candidates SEMI JOIN reviewed USING (image_id))
         USING (image_id, run_id, shard_id)),
 labelled AS (
     SELECT image_id, arg_max(sha256, weight) AS sha256 FROM files WHERE NOT review GROUP BY image_id),
@@ -43,16 +43,14 @@ chosen AS (
     FROM candidates ANTI JOIN stale USING (image_id, run_id) GROUP BY image_id)
 SELECT image_id, run_id, shard_id FROM candidates ANTI JOIN chosen USING (image_id, weight)
 """  # noqa: S608 - no value comes from outside
+_NONE_SUPERSEDED = "SELECT image_id, run_id, shard_id FROM speaking_images WHERE false"
 
 # Narrow: others join it to what they read, so that no column is read that nobody asks for.
 _LATEST_SOURCES = f"""
-SELECT image_id, run_id, shard_id, status IN ({_SEEN}) AS seen
-FROM images ANTI JOIN superseded USING (image_id, run_id, shard_id) WHERE {_SPEAKING}
+SELECT image_id, run_id, shard_id, status IN ({_SEEN}) AS seen FROM speaking_images {{but_superseded}}
 """  # noqa: S608 - no value comes from outside
 
-_LATEST_IMAGES = f"""
-SELECT * FROM images ANTI JOIN superseded USING (image_id, run_id, shard_id) WHERE {_SPEAKING}
-"""  # noqa: S608 - no value comes from outside
+_LATEST_IMAGES = "FROM speaking_images {but_superseded}"
 
 # Of the decisions on a prototype the newest counts. Merges are followed to their end, whose own decision then
 # counts for all. Two people who merge two prototypes into each other at the same moment make a circle without
@@ -88,23 +86,19 @@ FROM known LEFT JOIN decided USING (prototype_id) LEFT JOIN ends USING (prototyp
 ORDER BY known.prototype_id
 """
 
-_LATEST_MASKS = f"""
+_LATEST_MASKS = "FROM speaking_masks {but_superseded}"
+_NAMED_MASKS = """
 SELECT masks.* REPLACE (coalesce(prototype_names.label, masks.label) AS label)
-FROM masks ANTI JOIN superseded USING (image_id, run_id, shard_id)
+FROM speaking_masks AS masks {but_superseded}
     LEFT JOIN prototype_names ON label_kind = 'prototype' AND prototype_id = masks.label
-WHERE {_SPEAKING} AND (prototype_id IS NULL OR prototype_names.label IS NOT NULL)
-"""  # noqa: S608 - no value comes from outside
+WHERE prototype_id IS NULL OR prototype_names.label IS NOT NULL
+"""
 
 # Labels are counted as they are stored, and named afterwards: they are few, the masks are many. An image has
 # a stored label once, but may have two that are now called the same: only of these are images counted apart.
 _CLASS_STATS = f"""
-WITH gone AS MATERIALIZED (FROM superseded),
-looked_at AS (
-    SELECT count(*) AS total FROM images ANTI JOIN gone USING (image_id, run_id, shard_id)
-    WHERE {_SPEAKING} AND status IN ({_SEEN})),
-spoken AS (
-    SELECT masks.*, kind FROM masks JOIN runs USING (run_id)
-    ANTI JOIN gone USING (image_id, run_id, shard_id) WHERE {_SPEAKING}),
+WITH looked_at AS (SELECT count(*) AS total FROM latest_sources WHERE seen),
+spoken AS (FROM speaking_masks {{with_kind}} {{but_superseded}}),
 stored AS (
     SELECT label, label_kind = 'prototype' AS learnt, count(*) AS number, sum(area) AS area,
         sum(area_fraction) AS fractions, sum(score) FILTER (kind = 'label') AS scores,
@@ -163,19 +157,54 @@ SELECT label, count(*) AS masks, count(DISTINCT image_id) AS images, avg(score) 
 FROM masks GROUP BY label ORDER BY masks DESC, label
 """
 
-# In the order in which they build on each other; docs/sql.md says what each means.
-VIEWS: dict[str, str] = {
-    "superseded": _SUPERSEDED,
-    "latest_sources": _LATEST_SOURCES,
-    "latest_images": _LATEST_IMAGES,
-    "prototype_names": _PROTOTYPE_NAMES,
-    "latest_masks": _LATEST_MASKS,
-    "class_stats": _CLASS_STATS,
+
+@dataclass(frozen=True)
+class Shape:
+    """What a catalog version holds that its views have to reckon with; what it does not hold costs nothing.
+
+    Args:
+        contested: several runs, or one run twice, may have looked at an image.
+        reviewed: people reviewed images.
+        prototypes: there are prototypes, whose masks go by other names than are stored.
+    """
+
+    contested: bool = True
+    reviewed: bool = True
+    prototypes: bool = True
+
+
+def shaped_views(shape: Shape) -> dict[str, str]:
+    """Return name -> SELECT, in the order in which they build on each other; docs/sql.md explains them.
+
+    They read the tables, and ``speaking_images`` and ``speaking_masks``: the rows of finished label and
+    review runs.
+    """
+    but = "ANTI JOIN superseded USING (image_id, run_id, shard_id)" if shape.contested else ""
+    kind = "JOIN (SELECT run_id, kind FROM runs) USING (run_id)" if shape.reviewed else ""
+    stats = _CLASS_STATS.replace("{with_kind}", kind).replace("{but_superseded}", but)
+    if not shape.reviewed:
+        stats = stats.replace("kind = 'label'", "true").replace("kind = 'review'", "false")
+    if not shape.prototypes:
+        stats = stats.replace("label_kind = 'prototype' AS learnt", "false AS learnt")
+    masks = _NAMED_MASKS if shape.prototypes else _LATEST_MASKS
+    latest = {
+        "superseded": _SUPERSEDED if shape.contested else _NONE_SUPERSEDED,
+        "latest_sources": _LATEST_SOURCES.replace("{but_superseded}", but),
+        "latest_images": _LATEST_IMAGES.replace("{but_superseded}", but),
+        "prototype_names": _PROTOTYPE_NAMES,
+        "latest_masks": masks.replace("{but_superseded}", but),
+        "class_stats": stats,
+    }
+    return latest | _PLAIN
+
+
+_PLAIN: dict[str, str] = {
     "error_summary": _ERROR_SUMMARY,
     "run_summary": _RUN_SUMMARY,
     "label_stats": _LABEL_STATS,
     "unlabelled_images": "SELECT * FROM images WHERE masks = 0",
 }
+VIEWS = shaped_views(Shape())
 
 # Two boxes without any area have IoU 0, as their masks do in pycocotools. Numbers are made DOUBLE, which
 # holds pixels exactly, because the product of two INTEGER sides may not fit INTEGER; and the first case is

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalogs.files import write_rows
+from ..catalogs.sql_tables import REPEATED
 from ..schemas.config import CorpusConfig, LabelConfig, SegmenterConfig
 from ..schemas.errors import ErrorReason, StageError
 from .commits import Committer
@@ -18,7 +19,7 @@ from .label_shard import LabelItem, LabelResult
 from .pool import PoolEvent, run_pool, session
 from .progress import SILENT, Progress
 from .runs import RunEnd, RunSummary, claim_run, finished_run, run_row
-from .tally import committed_labels, committed_rows
+from .tally import committed_labels, committed_rows, repeated_images
 
 if TYPE_CHECKING:  # at run time it would import torch into drivers that have nothing left to do
     from ..models.segmenters import Segmenter
@@ -45,7 +46,8 @@ def label_run(
         segmenter_factory: called once in each worker; default: ``create_segmenter``.
 
     Returns:
-        counts: images, masks, labels (distinct), errors, shards; captions and captions_kept of a filter run.
+        counts: images, masks, labels (distinct), errors, shards, repeated (rows of images that are there more
+            than once); captions and captions_kept of a filter run.
 
     Raises:
         ConfigError, WeightsError, CorpusError: before any model is loaded.
@@ -159,6 +161,7 @@ class _Driver:
         labels = len(committed_labels(self._catalog, self._run_id))
         counts = {
             **tables,
+            REPEATED: repeated_images(self._catalog, self._run_id),
             "labels": labels,
             "shards": len(self._catalog.committed(ANCHOR, self._run_id)),
             **self._plan.caption_counts,

@@ -9,6 +9,8 @@ from typing import TypeVar
 import fsspec
 import pyarrow.parquet as pq
 
+from ..catalogs.maintenance.scratch import scratch
+from ..catalogs.sql_tables import quoted
 from ..catalogs.store import Catalog
 
 T = TypeVar("T")
@@ -24,6 +26,19 @@ def committed_rows(catalog: Catalog, run_id: str, tables: Iterable[str]) -> dict
 def committed_labels(catalog: Catalog, run_id: str) -> set[str]:
     """Return the distinct labels of the run's masks."""
     return set().union(*_map(_labels, catalog.run_files("masks", run_id)))
+
+
+def repeated_images(catalog: Catalog, run_id: str) -> int:
+    """Return how many of the run's rows of ``images`` have an ``image_id`` that another row has too, but for
+    one of each: 0 where every image stands once, on which views rely.
+    """
+    files = ", ".join(map(quoted, catalog.run_files("images", run_id)))
+    if not files:
+        return 0
+    with scratch(catalog.uri) as db:
+        counted = f"SELECT count(*) - count(DISTINCT image_id) FROM read_parquet([{files}])"  # noqa: S608
+        ((number,),) = db.execute(counted).fetchall()
+    return int(number)
 
 
 def _map(function: Callable[[str], T], uris: Iterable[str]) -> list[T]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _RESTORE = "restore the file from a copy of the catalog, or label its shard again as a new run"
+_RESTORE_TABLE = "restore its folder, with `_delta_log`, from a copy of the catalog"
 
 # code -> (does it make the catalog unfit to be read, what to do)
 CODES: dict[str, tuple[bool, str]] = {
@@ -16,6 +17,8 @@ CODES: dict[str, tuple[bool, str]] = {
     "duplicate_image": (True, "count images with DISTINCT; label the corpus again as a new run"),
     "duplicate_mask": (True, "take one of the rows; label the corpus again as a new run"),
     "mask_without_image": (True, "leave the mask out; label the corpus again as a new run"),
+    "lacking_masks": (True, f"the table was replaced or cut back: {_RESTORE_TABLE}"),
+    "short_log": (True, f"the table was replaced or cut back: {_RESTORE_TABLE}"),
     "wrong_mask": (True, "trust the RLE and measure it again, or label the shard again as a new run"),
     "orphan_file": (
         False,
@@ -30,7 +33,8 @@ class Finding:
 
     Args:
         code: key of `CODES`.
-        place: path of a file relative to the catalog, with a row's run, image and label where it is one.
+        place: path of a file or folder relative to the catalog, with a row's run, image and label where it
+            is one.
         detail: what was expected and what was found.
     """
 

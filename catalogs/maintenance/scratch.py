@@ -23,7 +23,10 @@ def scratch(uri: str) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         CatalogError: DuckDB cannot read a file; the text names it.
     """
-    config = {"autoinstall_known_extensions": "false", "memory_limit": _MEMORY}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "memory_limit": _MEMORY,
+    }
     with (
         tempfile.TemporaryDirectory(prefix="maskmill-") as folder,
         reported_as(CatalogError, f"cannot read the files of {uri!r}"),

@@ -21,6 +21,7 @@ from .findings import Finding, Verification
 from .key_checks import KEYS, key_findings
 from .log import Commit, LoggedFile, files_at
 from .mask_checks import wrong_masks
+from .pin_checks import lacking_masks, log_findings
 from .sampling import Sample
 from .state import StoredFile, read_logs, shown, stored_files
 from .statistics_check import statistics_fault
@@ -37,8 +38,9 @@ def verify(
 ) -> Verification:
     """Read all files of a version and report what is wrong; one fault does not hide the next.
 
-    Every file's bytes, rows and statistics are checked, and the keys of all images and masks. In memory are
-    two files at a time; what keys do not fit into 384 MB go to temporary files.
+    Every file's bytes, rows and statistics are checked, the keys of all images and masks, and that the tables
+    have the commits and images the masks that they had when the version was published. In memory are two
+    files at a time; what keys do not fit into 384 MB go to temporary files.
 
     Args:
         version: a version or a tag; default: the newest.
@@ -57,7 +59,9 @@ def verify(
     check.table(RUNS_TABLE, files_at(logs[RUNS_TABLE], number))
     # Without the rows of ``runs`` nobody can tell which files a version shows.
     if not any(finding.is_fault for finding in check.findings):
-        files = shown(logs, catalog.snapshot(number))
+        snapshot = catalog.snapshot(number)
+        check.findings += log_findings(logs, snapshot)
+        files = shown(logs, snapshot)
         sample = Sample(files["masks"], measure, seed)
         for table in files.keys() - {RUNS_TABLE}:
             check.table(table, files[table], sample if table == "masks" else None)
@@ -83,7 +87,7 @@ class _Check:
         self._logs = logs
         self._counts: Counter[str] = Counter()
         self._whole: dict[str, list[str]] = defaultdict(list)
-        self._unknown: set[str] = set()
+        self._unknown: dict[str, set[str]] = defaultdict(set)
 
     def table(self, table: str, files: Mapping[str, LoggedFile], sample: Sample | None = None) -> None:
         """Check the files that the version shows of a table, and look for strange ones beside them."""
@@ -102,7 +106,9 @@ class _Check:
 
     def keys(self) -> None:
         """Check that rows are unique and belong together, as far as their files are whole."""
-        self.findings += key_findings(self._catalog.uri, self._whole, sorted(self._unknown))
+        uri = self._catalog.uri
+        self.findings += key_findings(uri, self._whole, sorted(self._unknown["images"]))
+        self.findings += lacking_masks(uri, self._whole, sorted(self._unknown["masks"]))
 
     def verification(self, version: int) -> Verification:
         names = ("files", "rows_read", "bytes_read", "masks", "masks_measured")
@@ -114,8 +120,8 @@ class _Check:
         self._counts += found.counts
         if table in KEYS and found.whole:
             self._whole[table].append(join(self._catalog.uri, table, file.path))
-        elif table == "images":
-            self._unknown.add(run_of(file.path))
+        else:
+            self._unknown[table].add(run_of(file.path))
 
 
 def _checked(

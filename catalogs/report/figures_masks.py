@@ -36,11 +36,13 @@ _OF_LABELS = """
 SELECT label, score_bin, area_bin, masks FROM report_cells WHERE list_contains($labels, label)
 """
 # Which of the labels an image has is one number, a bit for each: many images share few such numbers.
+# Images are told apart by hashes of 8 bytes, which group faster than two texts: among ten million images the
+# chance that any two are counted as one is below one in 300,000.
 _TOGETHER = """
 WITH chosen AS (SELECT unnest($labels) AS label, unnest(range(len($labels))) AS place),
 per_image AS (
     SELECT bit_or(1::BIGINT << place) AS present FROM masks JOIN chosen USING (label)
-    WHERE list_contains($runs, run_id) GROUP BY run_id, image_id),
+    WHERE list_contains($runs, run_id) GROUP BY hash(run_id, image_id)),
 sets AS (SELECT present, count(*) AS images FROM per_image GROUP BY present)
 SELECT a.place, b.place, sum(images)::BIGINT
 FROM sets, chosen a, chosen b WHERE (present >> a.place) & (present >> b.place) & 1 = 1 GROUP BY ALL

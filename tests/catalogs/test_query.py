@@ -51,7 +51,7 @@ def test_there_is_a_typed_view_for_every_table_with_and_without_files(catalog: C
         assert connection.execute("SELECT DISTINCT run_id FROM masks").fetchall() == [("0123",)]
         assert connection.execute("SELECT count(*) FROM captions").fetchall() == [(0,)]
         names = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
-    assert names == {*TABLES, *VIEWS}
+    assert names == {*TABLES, *VIEWS, "speaking_images", "speaking_masks"}
 
 
 def test_label_stats_count_masks_and_images(catalog: Catalog, fill: Fill) -> None:

@@ -11,7 +11,7 @@ from maskmill.catalogs.query import connect
 from maskmill.catalogs.sql_script import sql_script
 from maskmill.catalogs.sql_tables import PinnedTables
 from maskmill.catalogs.store import Catalog
-from maskmill.catalogs.views import VIEWS
+from maskmill.catalogs.views import VIEWS, Shape
 from maskmill.schemas.errors import CatalogError
 from maskmill.schemas.tables import TABLES
 
@@ -61,7 +61,7 @@ def test_the_script_says_what_it_is_of_and_what_is_left_out(catalog: Catalog) ->
 
 def test_a_script_for_an_object_store_says_what_duckdb_needs_there(monkeypatch: pytest.MonkeyPatch) -> None:
     files = dict.fromkeys(TABLES, ()) | {"images": ("s3://bucket/c/images/run_id=r/0.parquet",)}
-    pinned = PinnedTables("s3://bucket/c", 1, files, {"r": 1})
+    pinned = PinnedTables("s3://bucket/c", 1, files, {"r": 1}, frozenset("r"), Shape())
     monkeypatch.setattr(PinnedTables, "of", lambda *_: pinned)
     script = sql_script("s3://bucket/c")
     assert "-- INSTALL httpfs; LOAD httpfs;" in script

@@ -144,6 +144,7 @@ def test_every_bad_file_is_an_error_row_and_every_other_image_is_labelled(
         "masks": 13,
         "errors": len(EXPECTED),
         "labels": 1,
+        "repeated": 0,
         "shards": 3,
     }
 

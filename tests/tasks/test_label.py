@@ -123,7 +123,7 @@ class Watcher:
 def test_every_image_is_labelled_once(corpus: CorpusConfig, catalog: str) -> None:
     watcher = Watcher()
     summary = label_run(corpus, catalog, config(), progress=watcher, segmenter_factory=ColourSegmenter)
-    assert summary.counts == {"images": 12, "masks": 12, "errors": 0, "labels": 1, "shards": 4}
+    assert summary.counts == {"images": 12, "masks": 12, "errors": 0, "labels": 1, "repeated": 0, "shards": 4}
     assert summary.version == Catalog.open(catalog).version()
     assert (summary.kind, summary.resumed, summary.corpus) == ("label", False, "birds")
     (image,) = rows(catalog, "FROM images WHERE key = '01'")

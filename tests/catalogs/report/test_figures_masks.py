@@ -52,3 +52,10 @@ def test_labels_that_occur_together_are_counted_by_image(db: duckdb.DuckDBPyConn
 
 def test_no_run_has_no_masks(db: duckdb.DuckDBPyConnection) -> None:
     assert mask_figures(db, []).labels == ()
+
+
+def test_an_image_of_two_runs_counts_in_each(db: duckdb.DuckDBPyConnection) -> None:
+    together = mask_figures(db, ["r", "other"]).together
+    assert together.labels == ("cat", "dog", "tree")
+    # Image 3 has a cat in one run, a dog and a tree in the other: they did not occur together.
+    assert together.images == ((3, 1, 0), (1, 2, 1), (0, 1, 1))
