@@ -26,8 +26,8 @@ _PYTHON_RAISED = re.compile(r".*UDF: CatalogError: (.*)")
 def connect(uri: str, version: int | str | None = None) -> duckdb.DuckDBPyConnection:
     """Open a catalog version in an in-memory DuckDB.
 
-    There is a view for every table, with its ``run_id``, one for each of `views.VIEWS` and of the two that
-    they read, and the functions ``bbox_iou``, ``rle_area``, ``rle_iou`` and ``rle_decode`` of `sql_functions`.
+    There is a view for every table, with its ``run_id``, one for each of `views.VIEWS` and the two that they
+    read, and the functions ``bbox_iou``, ``rle_area``, ``rle_iou`` and ``rle_decode`` of `sql_functions`.
     The views name their files one by one: what is committed later does not show. Close the connection, or use
     it in a ``with``.
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import torch
 from filter_runs import caption_row, publish_filter
 from hypothesis import given
 from hypothesis import strategies as st
+from loadable_triplets import LoadableTriplets
 
 from maskmill.catalogs.files import write_rows
 from maskmill.catalogs.maintenance import compact
@@ -90,18 +90,11 @@ def test_a_rank_that_cannot_be_is_refused(catalog: Catalog, shard: tuple[int, in
         TripletStream(catalog.uri, shard=shard)
 
 
-class Loadable(torch.utils.data.IterableDataset[str]):
-    def __init__(self, stream: TripletStream) -> None:
-        self.stream = stream
-
-    def __iter__(self) -> Iterator[str]:
-        return (f"{triplet.key}{triplet.caption_index}" for triplet in self.stream)
-
-
+@pytest.mark.slow
 def test_workers_of_a_loader_share_their_ranks_files(catalog: Catalog) -> None:
     stream = TripletStream(catalog.uri, seed=1)
     loader = torch.utils.data.DataLoader(
-        Loadable(stream), batch_size=None, num_workers=2, multiprocessing_context="fork"
+        LoadableTriplets(stream), batch_size=None, num_workers=2, multiprocessing_context="spawn"
     )
     assert sorted(loader) == sorted(f"{key}{index}" for key, index in drawn(stream).items())
 
