@@ -172,7 +172,7 @@ class SegmenterOptions:
     clip: str | None = None
     objectness: str | None = None
     device: str | None = None
-    option: tuple[str, ...] = ()
+    option: Annotated[tuple[str, ...], Parameter(negative="")] = ()
 
     def overrides(self, prefix: str = "") -> dict[str, Any]:
         """Return them as configuration fields below ``prefix``."""
