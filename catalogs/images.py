@@ -100,7 +100,7 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return np.array(Image.alpha_composite(white, layered).convert("RGB"))
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _orientation(image: Image.Image) -> int:
