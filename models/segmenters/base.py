@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ...schemas.labelmap import LabelMap
 from ...schemas.vocabulary import Vocabulary
+
+T = TypeVar("T")
 
 
 class Segmenter(Protocol):
@@ -55,6 +57,12 @@ def check_batch(images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Voca
     for image in images:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected an (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
+
+
+def in_order(answers: Iterable[tuple[int, T]]) -> list[T]:
+    """Return answers by their image's place: images of one size go through an encoder together."""
+    by_place = dict(answers)
+    return [by_place[place] for place in range(len(by_place))]
 
 
 def to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:

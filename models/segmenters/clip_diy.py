@@ -63,14 +63,7 @@ class ClipDiy:
     def __call__(
         self, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]
     ) -> list[LabelMap]:
-        """Segment images, each with its own vocabulary; crops of all images share the encoder's batches.
-
-        Args:
-            images: (H, W, 3) uint8 RGB; sizes may differ.
-            vocabularies: one for each image; class 0 is the background.
-
-        Returns:
-            Label maps at the images' sizes.
+        """Segment images, each with its own vocabulary (:class:`Segmenter`); crops of all share batches.
 
         Raises:
             ValueError: there is not one vocabulary for each image, or an image is not (H, W, 3) uint8.

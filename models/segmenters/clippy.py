@@ -22,7 +22,7 @@ from ..clippy.image_tower import Tokens
 from ..clippy.pooling import pool
 from ..clippy.wording import Wording
 from ..resizing import working_size
-from .base import Segmenter, check_batch, to_tensor
+from .base import Segmenter, check_batch, in_order, to_tensor
 from .clippy_options import ClippyOptions, Towers, weight_files
 from .maskclip_scores import label_logits
 from .registry import SegmenterCard, options_of, register
@@ -78,24 +78,16 @@ class Clippy:
     def __call__(
         self, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]
     ) -> list[LabelMap]:
-        """Segment images, each with its own vocabulary; images of one size share forward passes.
-
-        Args:
-            images: (H, W, 3) uint8 RGB; sizes may differ.
-            vocabularies: one for each image; class 0 is the background.
-
-        Returns:
-            Label maps at the images' sizes.
+        """Segment images, each with its own vocabulary (:class:`Segmenter`); those of one size go together.
 
         Raises:
             ValueError: there is not one vocabulary for each image, or an image is not (H, W, 3) uint8.
         """
         check_batch(images, vocabularies)
-        found: dict[int, LabelMap] = {}
-        for place, cells in self._see(images):
-            size = (images[place].shape[0], images[place].shape[1])
-            found[place] = self._label(cells, size, vocabularies[place])
-        return [found[place] for place in range(len(images))]
+        return in_order(
+            (place, self._label(cells, _size(images[place]), vocabularies[place]))
+            for place, cells in self._see(images)
+        )
 
     @torch.no_grad()
     def logits(self, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]) -> list[Tensor]:
@@ -105,11 +97,10 @@ class Clippy:
             ValueError: as for a call.
         """
         check_batch(images, vocabularies)
-        found: dict[int, Tensor] = {}
-        for place, cells in self._see(images):
-            size = (images[place].shape[0], images[place].shape[1])
-            found[place] = torch.cat(list(self._logits(cells, size, vocabularies[place])), dim=1)
-        return [found[place] for place in range(len(images))]
+        return in_order(
+            (place, torch.cat(list(self._logits(cells, _size(images[place]), vocabularies[place])), dim=1))
+            for place, cells in self._see(images)
+        )
 
     @torch.no_grad()
     def image_scores(self, images: Sequence[NDArray[np.uint8]], vocabulary: Vocabulary) -> Tensor:
@@ -119,8 +110,7 @@ class Clippy:
         """
         check_batch(images, [vocabulary] * len(images))
         texts, _ = self._texts(vocabulary, replace(self._wording, each=False))
-        scores = {place: self._pooled_scores(cells, texts) for place, cells in self._see(images)}
-        rows = [scores[place] for place in range(len(images))]
+        rows = in_order((place, self._pooled_scores(cells, texts)) for place, cells in self._see(images))
         return torch.stack(rows) if rows else texts.new_zeros(0, len(texts))
 
     @torch.no_grad()
@@ -214,6 +204,10 @@ class _Cells(NamedTuple):
 def _cells(tokens: Tokens) -> Iterator[_Cells]:
     for prefix, patches in zip(tokens.prefix, tokens.patches, strict=True):
         yield _Cells(prefix, patches, tokens.grid)
+
+
+def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
 
 
 def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -22,7 +22,7 @@ from ..encoders.dense_clip import DenseClip
 from ..encoders.options import EncoderOptions
 from ..encoders.weights import pinned_sha256, resolve_clip
 from ..resizing import resize_short_side
-from .base import Segmenter, check_batch, to_tensor
+from .base import Segmenter, check_batch, in_order, to_tensor
 from .maskclip_scores import denoise, label_logits, label_shares, smooth
 from .registry import SegmenterCard, options_of, register
 from .sampling import Axis, bands
@@ -105,26 +105,17 @@ class MaskClip:
     def __call__(
         self, images: Sequence[NDArray[np.uint8]], vocabularies: Sequence[Vocabulary]
     ) -> list[LabelMap]:
-        """Segment images, each with its own vocabulary; images of one size share forward passes.
-
-        Args:
-            images: (H, W, 3) uint8 RGB; sizes may differ.
-            vocabularies: one for each image; class 0 is the background.
-
-        Returns:
-            Label maps at the images' sizes.
+        """Segment images, each with its own vocabulary (:class:`Segmenter`); those of one size go together.
 
         Raises:
             ValueError: there is not one vocabulary for each image, or an image is not (H, W, 3) uint8.
         """
         check_batch(images, vocabularies)
         working = [self._resize(to_tensor(image, self._encoder.device)) for image in images]
-        found: dict[int, LabelMap] = {}
-        for place, dense in self._embed(working):
-            size = (images[place].shape[0], images[place].shape[1])
-            axes = self._axes(size, (working[place].shape[1], working[place].shape[2]), dense)
-            found[place] = self._label(dense, axes, vocabularies[place])
-        return [found[place] for place in range(len(images))]
+        return in_order(
+            (place, self._label(cells, self._axes(images[place], working[place], cells), vocabularies[place]))
+            for place, cells in self._embed(working)
+        )
 
     @torch.no_grad()
     def heat_maps(self, image: NDArray[np.uint8], vocabulary: Vocabulary) -> dict[str, NDArray[np.float32]]:
@@ -145,14 +136,13 @@ class MaskClip:
         """
         check_batch(images, vocabularies)
         working = [self._resize(to_tensor(image, self._encoder.device)) for image in images]
-        found: dict[int, Tensor] = {}
-        for place, cells in self._embed(working):
-            size = (images[place].shape[0], images[place].shape[1])
-            rows, columns = self._axes(size, (working[place].shape[1], working[place].shape[2]), cells)
-            values = self._scores(cells, self._texts(vocabularies[place]), 1, self._config.key_smoothing > 0)
-            sampled = torch.cat(list(bands(values, rows, columns, _MAP_VALUES)), dim=1)
-            found[place] = sampled.clamp_min(_LEAST).log() if self._config.key_smoothing else sampled
-        return [found[place] for place in range(len(images))]
+        return in_order(
+            (
+                place,
+                self._logits(cells, self._axes(images[place], working[place], cells), vocabularies[place]),
+            )
+            for place, cells in self._embed(working)
+        )
 
     def _resize(self, picture: Tensor) -> Tensor:
         """Resize (3, H, W) to the working size."""
@@ -175,12 +165,19 @@ class MaskClip:
                 dense = self._dense.embed(torch.stack([working[place] for place in batch]))
                 yield from zip(batch, map(_Cells, dense.features, dense.keys), strict=True)
 
-    def _axes(self, size: tuple[int, int], working: tuple[int, int], cells: _Cells) -> list[list[Axis]]:
+    def _axes(self, image: NDArray[np.uint8], working: Tensor, cells: _Cells) -> list[list[Axis]]:
         """Return for rows and for columns how the grid is laid over the image's pixels."""
-        sides = zip(size, working, cells.features.shape[1:], self._dense.stride, strict=True)
+        grid_sides = cells.features.shape[1:]
+        sides = zip(image.shape[:2], working.shape[1:], grid_sides, self._dense.stride, strict=True)
         if self._config.mode == "released":
             return [[Axis.of(resized, grid), Axis.of(side, resized)] for side, resized, grid, _ in sides]
         return [[Axis.of(side, grid, resized / stride)] for side, resized, grid, stride in sides]
+
+    def _logits(self, cells: _Cells, axes: list[list[Axis]], vocabulary: Vocabulary) -> Tensor:
+        smoothed = self._config.key_smoothing > 0
+        values = self._scores(cells, self._texts(vocabulary), 1, smoothed)
+        sampled = torch.cat(list(bands(values, *axes, _MAP_VALUES)), dim=1)
+        return sampled.clamp_min(_LEAST).log() if smoothed else sampled
 
     def _label(self, cells: _Cells, axes: list[list[Axis]], vocabulary: Vocabulary) -> LabelMap:
         rows, columns = axes

@@ -20,7 +20,7 @@ from catalog_processes import (
     write_and_hang,
     write_with_little_space,
 )
-from object_store import s3_server
+from object_store import s3_server, use_bucket
 
 from maskmill.catalogs.maintenance import compact, vacuum, verify
 from maskmill.catalogs.query import query
@@ -51,15 +51,7 @@ def catalog(
     """An empty catalog in a folder, or on an object store."""
     if place == "folder":
         return Catalog.create_or_open(str(tmp_path / "it's c"))
-    s3fs = pytest.importorskip("s3fs", reason="needs maskmill[s3]")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("endpoint"))
-    s3fs.S3FileSystem.clear_instance_cache()
-    fs = s3fs.S3FileSystem()
-    if not fs.exists("bucket"):
-        fs.mkdir("bucket")
+    use_bucket(monkeypatch, request.getfixturevalue("endpoint"))
     return Catalog.create_or_open(f"s3://bucket/{tmp_path.name}")
 
 

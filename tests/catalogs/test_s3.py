@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from object_store import s3_server, use_bucket
 
 from maskmill.catalogs.corpora.tar import TarCorpus
 from maskmill.catalogs.files import FileAdd
@@ -19,51 +16,20 @@ from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CatalogError
 
 pytest.importorskip("moto", reason="needs moto[server]")
-s3fs = pytest.importorskip("s3fs", reason="needs maskmill[s3]")
+pytest.importorskip("s3fs", reason="needs maskmill[s3]")
 
 BUCKET = "s3://bucket/a folder"
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise TimeoutError("moto's server did not start")
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    # In a process of its own: deltalake holds the interpreter while it waits for an answer.
-    port = _free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            _wait_for(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    with s3_server() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
 def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    s3fs.S3FileSystem.clear_instance_cache()
-    fs = s3fs.S3FileSystem()
-    if not fs.exists("bucket"):
-        fs.mkdir("bucket")
-    return fs
+    return use_bucket(monkeypatch, endpoint)
 
 
 def test_a_catalog_lives_on_s3(

@@ -39,4 +39,5 @@ class OneShard:
             yield Sample(key, self.picture)
 
     def captions(self, shard: Shard, content: bool) -> Iterator[pa.RecordBatch | BadSample]:
-        raise NotImplementedError
+        """Pictures alone: nobody said anything about them."""
+        yield from ()
