@@ -176,7 +176,8 @@ class MaskClip:
     def _logits(self, cells: _Cells, axes: list[list[Axis]], vocabulary: Vocabulary) -> Tensor:
         smoothed = self._config.key_smoothing > 0
         values = self._scores(cells, self._texts(vocabulary), 1, smoothed)
-        sampled = torch.cat(list(bands(values, *axes, _MAP_VALUES)), dim=1)
+        rows, columns = axes
+        sampled = torch.cat(list(bands(values, rows, columns, _MAP_VALUES)), dim=1)
         return sampled.clamp_min(_LEAST).log() if smoothed else sampled
 
     def _label(self, cells: _Cells, axes: list[list[Axis]], vocabulary: Vocabulary) -> LabelMap:
