@@ -19,23 +19,21 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
+import duckdb
 import pyarrow as pa
-from catalog_data import Pool, Shard, deal, draw_pool, mask_table, run_row, write_shard
+from catalog_building import ALONE, Building, Settings, build, tables_of
+from catalog_data import Pool, draw_pool
 from catalog_rivals import catalog_answer, coco_answer, lines_answer, write_coco, write_lines
 
 import maskmill
-from maskmill.catalogs.files import FileAdd
 from maskmill.catalogs.maintenance import compact, diff, info, verify
-from maskmill.catalogs.store import Catalog
 
 QUERIES = (
     "How many masks has each class, and how unbalanced are they?",
@@ -44,38 +42,15 @@ QUERIES = (
     "Which masks is the segmenter least sure of?",
     "Which images have no mask, and why?",
 )
-RUN = "label-1"
-PER_COMMIT = 10  # shards, as a driver commits them
-ALONE = 5  # so many shards are committed one by one, into the fresh catalog and into the full one
 TIMES = 5
 THREADS = 2
-
-
-@dataclass
-class Building:
-    """How long the parts of a generated catalog took, in seconds."""
-
-    shards: int = 0
-    masks: int = 0
-    writing: float = 0.0
-    png_bytes: int = 0
-    images: int = 0
-    commits: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Settings:
-    rows: int
-    shard_masks: int
-    compared: int
-    seed: int
 
 
 def apart(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     """Call a function in a process of its own; return its result and the peak MB of that process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_with_peak, work, *arguments).result()  # type: ignore[no-any-return]
+        return process.submit(_with_peak, work, *arguments).result()
 
 
 def _with_peak(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
@@ -100,26 +75,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def build(uri: str, pool: Pool, settings: Settings) -> Building:
-    """Generate, commit and publish all shards; the first and the last are committed one by one."""
-    catalog = Catalog.create_or_open(uri)
-    rng = np.random.default_rng(settings.seed)
-    done, waiting = Building(), list[FileAdd]()
-    shards = list(_shards(pool, settings))
-    for number, shard in enumerate(shards):
-        began = time.perf_counter()
-        waiting += write_shard(catalog, RUN, pool, shard, rng)
-        done.writing += time.perf_counter() - began
-        done.masks += waiting[-2].rows
-        done.png_bytes += int(pool.png_bytes[shard.drawn].sum())
-        alone = number < ALONE or number >= len(shards) - ALONE
-        if alone or number % PER_COMMIT == 0:
-            done.commits.append(seconds(partial(catalog.commit, waiting)))
-            waiting = []
-        done.images += len(shard.keys)
-    done.shards = len(shards)
-    catalog.publish(run_row(1, done.masks), RUN)
-    return done
+def answered(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    return connection.sql(sql).to_arrow_table()
 
 
 def recipes() -> dict[str, str]:
@@ -142,10 +99,7 @@ def ask(uri: str, version: int) -> tuple[list[float], dict[str, list[float]]]:
         connection.execute(f"SET threads = {THREADS}")
         connection.execute("SET enable_progress_bar = false")
         times = {
-            question: [
-                seconds(lambda sql=statements[question]: connection.sql(sql).to_arrow_table())
-                for _ in range(TIMES)
-            ]
+            question: [seconds(partial(answered, connection, statements[question])) for _ in range(TIMES)]
             for question in QUERIES
         }
     return opening, times
@@ -201,8 +155,8 @@ def comparing(folder: Path, pool: Pool, settings: Settings, done: Building, tabl
     small = build(str(folder / "small"), pool, few)
     compact(str(folder / "small"))
     coco, lines = folder / "coco.json", folder / "samples.jsonl"
-    masks = write_coco(coco, _tables(pool, few))
-    write_lines(lines, _tables(pool, few))
+    masks = write_coco(coco, tables_of(pool, few))
+    write_lines(lines, tables_of(pool, few))
     asked = {
         "catalog": apart(timed, catalog_answer, str(folder / "small")),
         "COCO JSON": apart(timed, coco_answer, str(coco)),
@@ -234,15 +188,6 @@ def print_ratios(asked: dict[str, Any], masks: int, rows: int, whole: tuple[floa
         scaled = whole[0] if name == "catalog" else taken * rows / masks
         told = "measured" if name == "catalog" else f"scaled up, {scaled / whole[0]:,.0f} x"
         print(f"{name:46}{taken:10.2f}{taken / base:10.1f}{peak:10,.0f}{scaled:12.1f} s {told}")
-
-
-def _shards(pool: Pool, settings: Settings) -> Iterator[Shard]:
-    return deal(pool, settings.rows, settings.shard_masks, settings.seed)
-
-
-def _tables(pool: Pool, settings: Settings) -> Iterable[pa.Table]:
-    rng = np.random.default_rng(settings.seed)
-    return (mask_table(pool, shard, rng) for shard in _shards(pool, settings))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

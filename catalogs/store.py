@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self
@@ -24,7 +22,8 @@ from ..schemas.tables import PARTITION, SCHEMA_VERSION, TABLES
 from .delta import FileTable
 from .evolution import widen
 from .files import FileAdd, read_files, run_of, write_rows
-from .storage import catalog_uri, is_local, join, locate, reported_as
+from .places import holds_catalog, refuse_foreign
+from .storage import catalog_uri, join
 from .tags import resolved
 
 FINISHED = "finished"
@@ -50,8 +49,8 @@ class Catalog:
             CatalogError: something else lies there, no permission, or a newer maskmill wrote the catalog.
         """
         catalog = cls(uri)
-        if not catalog._is_there():
-            catalog._refuse_foreign()
+        if not holds_catalog(catalog.uri, catalog._table(RUNS_TABLE)):
+            refuse_foreign(catalog.uri)
             # ``runs`` comes last: with it the catalog is there, and a creation cut short is simply repeated.
             for name in sorted(TABLES, key=lambda name: name == RUNS_TABLE):
                 catalog._table(name).create()
@@ -66,7 +65,7 @@ class Catalog:
             CatalogError: there is none, or a newer maskmill wrote it.
         """
         catalog = cls(uri)
-        if not catalog._is_there():
+        if not holds_catalog(catalog.uri, catalog._table(RUNS_TABLE)):
             raise CatalogError(f"no catalog at {uri!r}: give its folder, or make one with `maskmill label`")
         catalog._refuse_newer()
         return catalog
@@ -207,40 +206,6 @@ class Catalog:
         if name not in TABLES:
             raise CatalogError(f"no table {name!r}; there are {', '.join(TABLES)}")
         return FileTable(self.uri, name)
-
-    def _is_there(self) -> bool:
-        with reported_as(CatalogError, f"cannot open catalog {self.uri!r}"):
-            fs, path = locate(self.uri)
-            fs.invalidate_cache()
-            if fs.isfile(path):
-                raise CatalogError(f"{self.uri!r} is a file; a catalog is a folder")
-            there = self._table(RUNS_TABLE).exists()
-            if not there and is_local(fs):
-                # What one may not look into seems to be missing as well.
-                with suppress(FileNotFoundError, NotADirectoryError):
-                    os.scandir(path).close()
-        return there
-
-    def _refuse_foreign(self) -> None:
-        """Refuse a place that holds other things: the tables would be strewn among them."""
-        with reported_as(CatalogError, f"cannot look into {self.uri!r}"):
-            fs, path = locate(self.uri)
-            fs.invalidate_cache()
-            entries = fs.ls(path, detail=False) if fs.isdir(path) else []
-            names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in entries)
-            foreign = [name for name in names if name not in TABLES and not name.startswith(".")]
-            foreign += [f"{name}/{one}" for name in names if name in TABLES for one in self._strangers(name)]
-        if foreign:
-            raise CatalogError(
-                f"{self.uri!r} holds {foreign[0]!r} and is no catalog; give a new or an empty folder"
-            )
-
-    def _strangers(self, table: str) -> list[str]:
-        """Return what lies in a folder, named like a table, that no table has: folders of photos are too."""
-        fs, path = locate(join(self.uri, table))
-        entries = fs.ls(path, detail=False) if fs.isdir(path) else []
-        names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in entries)
-        return [name for name in names if not name.startswith(("_delta_log", f"{PARTITION}=", "."))]
 
     def _refuse_newer(self) -> None:
         rows = read_files(RUNS_TABLE, self._uris(RUNS_TABLE, None), ["schema_version"])

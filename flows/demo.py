@@ -11,7 +11,8 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact
 
 from ..catalogs.report import PicturePlan, readme_picture
-from ..schemas.config import CorpusConfig, DemoConfig, EvaluateConfig
+from ..schemas.config import CorpusConfig, EvaluateConfig
+from ..schemas.demo_config import DemoConfig
 from ..tasks.evaluate import EvaluationSummary, plan_evaluation
 from ..tasks.judged_gallery import GalleryPlan, judged_gallery
 from ..tasks.pool import session

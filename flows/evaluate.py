@@ -7,7 +7,8 @@ from typing import Any
 
 from prefect import flow
 
-from ..schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig, load_config
+from ..schemas.config import CorpusConfig, EvaluateConfig, SegmenterConfig
+from ..schemas.config_files import load_config
 from ..tasks.evaluate import EvaluationSubject, EvaluationSummary
 from .stages import evaluate_stage, table_artifact
 

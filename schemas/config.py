@@ -1,27 +1,18 @@
-"""Frozen configurations, one per flow; their hash is part of a run's identity and stored with it."""
+"""Frozen configurations of the flows; their hash is part of a run's identity and stored with it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
-    model_validator,
 )
-
-from .errors import ConfigError
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Frozen(BaseModel):
@@ -45,9 +36,6 @@ class SegmenterConfig(Frozen):
     objectness: str = "bkg:vit_small_patch8_224.dino"
     options: dict[str, Any] = Field({}, description="of the segmenter itself: mode, sizes ...")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0 ...")
-
-
-DEMO_SEGMENTER = SegmenterConfig(clip="demo", objectness="demo")
 
 
 class PoolConfig(Frozen):
@@ -228,102 +216,7 @@ class EvaluateConfig(Frozen):
     pool: PoolConfig = PoolConfig()
 
 
-class DemoConfig(Frozen):
-    """The whole job on the demo corpus.
-
-    Entities are the set that ships with it, so that the demo downloads nothing and ends alike everywhere;
-    ``label.filter.entities = "derive"`` finds them by NLTK.
-    """
-
-    seed: int = 7
-    images: int = Field(640, ge=1, description="images to label and learn from")
-    held_out: int = Field(160, ge=1, description="images to judge on")
-    label: LabelConfig = LabelConfig(segmenter=DEMO_SEGMENTER, filter=FilterConfig(entities="demo"))
-    train: TrainConfig = TrainConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _given_fields_change_the_demo_label(cls, body: Any) -> Any:
-        """A given ``label`` replaces the default as a whole, and its own defaults are not the demo's."""
-        label = body.get("label") if isinstance(body, dict) else None
-        demo: dict[str, dict[str, str]] = {
-            "segmenter": {"clip": DEMO_SEGMENTER.clip, "objectness": DEMO_SEGMENTER.objectness},
-            "filter": {"entities": "demo"},
-        }
-        if not isinstance(label, dict) or not all(isinstance(label.get(p, {}), dict) for p in demo):
-            return body
-        merged = {part: {**fields, **label.get(part, {})} for part, fields in demo.items()}
-        return {**body, "label": {**label, **merged}}
-
-    @model_validator(mode="after")
-    def _seed_is_not_a_training_seed(self) -> Self:
-        if self.seed >= 1000:
-            raise ValueError(
-                "seeds from 1000 on drew the training images of the demo weights; choose a lower one"
-            )
-        return self
-
-
 def config_hash(*configs: BaseModel) -> str:
     """Return 16 hex digits over the JSON form of the configurations, in order."""
     body = [c.model_dump(mode="json") for c in configs]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def load_config(kind: type[ModelT], path: str | Path | None, overrides: dict[str, Any]) -> ModelT:
-    """Build a configuration from a TOML file and the flags that were given, flags first.
-
-    Args:
-        kind: the configuration class.
-        path: a ``.toml`` file, or None for the defaults.
-        overrides: dotted field name -> value, e.g. ``{"segmenter.clip": "demo"}``; None values are left out.
-
-    Raises:
-        ConfigError: the file is missing or a field does not fit; the text names the field.
-    """
-    body: dict[str, Any] = {}
-    if path is not None:
-        try:
-            body = tomllib.loads(Path(path).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
-            raise ConfigError(f"configuration {str(path)!r} cannot be read: {err}") from err
-    for dotted, value in overrides.items():
-        if value is not None:
-            _set(body, dotted.split("."), value)
-    return validated(kind, body)
-
-
-def validated(kind: type[ModelT], body: Mapping[str, Any], prefix: str = "") -> ModelT:
-    """Build a configuration from its fields, those of ``prefix`` in a larger one.
-
-    Raises:
-        ConfigError: a field does not fit; the text names it, below ``prefix``.
-    """
-    try:
-        return kind.model_validate(body)
-    except ValidationError as err:
-        lines = (_complaint(kind, f["loc"], f["type"], f["msg"], prefix) for f in err.errors())
-        raise ConfigError("configuration does not fit: " + "; ".join(lines)) from err
-
-
-def _complaint(
-    kind: type[BaseModel], place: tuple[int | str, ...], fault: str, text: str, prefix: str
-) -> str:
-    """Say what is wrong with a field; for one that is not there, what there is."""
-    where = ".".join(filter(None, (prefix, *map(str, place)))) or kind.__name__
-    if fault != "extra_forbidden":
-        return f"{where}: {text}"
-    fields = kind.model_fields
-    for part in place[:-1]:
-        inner = fields[str(part)].annotation if str(part) in fields else None
-        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
-    return f"{where}: no such field" + (f"; there are {', '.join(fields)}" if fields else "")
-
-
-def _set(body: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        body = body.setdefault(part, {})
-        if not isinstance(body, dict):
-            raise ConfigError(f"configuration does not fit: {part!r} must be a table")
-    body[path[-1]] = value

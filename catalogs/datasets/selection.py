@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypedDict
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ...schemas.config import CorpusConfig, Frozen, load_config
+from ...schemas.config import CorpusConfig, Frozen
+from ...schemas.config_files import load_config
 from ..splits import Split
 
 OnError = Literal["raise", "skip"]
@@ -62,6 +64,14 @@ class Selection(Frozen):
     check: Check = Field(
         "first", description="when an image is held against its sha256: 0.1 ms for 100 kB on most processors"
     )
+
+    @field_validator("classes")
+    @classmethod
+    def _names_are_distinct(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = sorted(name for name, number in Counter(names or ()).items() if number > 1)
+        if twice:
+            raise ValueError(f"{twice[0]!r} is there twice, and a class has one id")
+        return names
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:

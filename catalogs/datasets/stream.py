@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from ...schemas.config import load_config
+from ...schemas.config_files import load_config
 from ...schemas.errors import ConfigError, MaskmillError
 from ..storage import is_local, locate
 from .dataset import FAULTS, MaskDataset

@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclopts import Parameter
 
-from ...schemas.config import load_config
+from ...schemas.config_files import load_config
 from ...schemas.probe_config import ProbeConfig, ProbeKind
 from .app import app
 from .commands_run import CatalogUri

@@ -8,13 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ...schemas.config import (
-    DemoConfig,
     EvaluateConfig,
     FilterConfig,
     LabelConfig,
     TrainConfig,
-    load_config,
 )
+from ...schemas.config_files import load_config
+from ...schemas.demo_config import DemoConfig
 from ...schemas.errors import ConfigError
 from .app import app
 from .judging_options import JudgingOptions

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ...schemas.config import CorpusConfig, load_config
+from ...schemas.config import CorpusConfig
+from ...schemas.config_files import load_config
 from ...schemas.errors import ConfigError
 
 Flag = Parameter(negative="")

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel
 
-from ...schemas.config import Frozen, SegmenterConfig, validated
+from ...schemas.config import Frozen, SegmenterConfig
+from ...schemas.config_files import validated
 from ...schemas.errors import ConfigError
 from .base import Segmenter
 

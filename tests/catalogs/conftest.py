@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sql_catalog import fill
 
 from maskmill.catalogs.files import FileAdd, write_rows
 from maskmill.catalogs.store import Catalog
@@ -16,6 +17,18 @@ Row = dict[str, Any]
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
     return Catalog.create_or_open(str(tmp_path / "it's a catalog ü=1 [x]"))
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Catalog:
+    """A catalog in which nothing is published, at a plain path."""
+    return Catalog.create_or_open(str(tmp_path / "c"))
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The catalog of ``sql_catalog``; not to be changed."""
+    return fill(Catalog.create_or_open(str(tmp_path_factory.mktemp("filled") / "c"))).uri
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -82,6 +83,20 @@ def test_the_script_answers_in_plain_duckdb(catalog: str, capsys: Captured) -> N
         assert db.execute("SELECT count(*) FROM masks").fetchone() != (0,)
 
 
+def test_the_script_goes_to_a_file_and_says_where_it_cannot(
+    catalog: str, tmp_path: Path, capsys: Captured
+) -> None:
+    script = ["catalog", "sql-script", catalog]
+    file = tmp_path / "views.sql"
+    ran = invoke(capsys, *script, "--out", str(file))
+    assert (ran.code, ran.out) == (0, "")
+    assert file.read_text("utf-8") == invoke(capsys, *script).out
+    for place in (tmp_path / "missing" / "views.sql", tmp_path):
+        refused = invoke(capsys, *script, "--out", str(place))
+        assert refused.code == 2
+        assert refused.err.startswith(f"maskmill: cannot write {str(place)!r}: ")
+
+
 def test_an_export_is_written_once(catalog: str, tmp_path: Path, capsys: Captured) -> None:
     flags = ["export", catalog, "--format", "coco", "--out", str(tmp_path / "coco"), "--json"]
     ran = invoke(capsys, *flags)
@@ -99,3 +114,15 @@ def test_corrections_come_back_as_a_run(catalog: str, tmp_path: Path, capsys: Ca
     assert ran.summary["images"] == 12
     again = invoke(capsys, "review", "import", catalog, str(file))
     assert "in the catalog already" in again.out
+
+
+def test_the_history_is_read_by_people_and_by_programs(catalog: str, capsys: Captured) -> None:
+    assert invoke(capsys, "catalog", "tag", catalog, "paper", "--version", "1").code == 0
+    rows = json.loads(invoke(capsys, "catalog", "history", catalog, "--json").out)["rows"]
+    assert rows[0]["counts"]["images"] > 0
+    assert rows[0]["tags"] == ["paper"]
+    when = datetime.fromisoformat(rows[0]["at"])
+    line = invoke(capsys, "catalog", "history", catalog).out.splitlines()[2]
+    assert when.isoformat(" ", "seconds") in line
+    assert f"images {rows[0]['counts']['images']}" in line
+    assert line.endswith("paper")

@@ -53,3 +53,55 @@ def test_a_folder_where_another_process_is_at_work_is_refused(
         ran = invoke(capsys, "export", catalog, "--format", "coco", "--out", str(out))
     assert ran.code == 2
     assert "is exporting to" in ran.err
+
+
+def test_a_finished_export_says_that_nothing_was_left_to_write(
+    catalog: str, tmp_path: Path, capsys: Captured
+) -> None:
+    export = ["export", catalog, "--format", "coco", "--masks-only", "--out", str(tmp_path / "coco")]
+    assert f"written to {tmp_path / 'coco'}" in invoke(capsys, *export).out
+    assert f"nothing was left to write in {tmp_path / 'coco'}" in invoke(capsys, *export).out
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/coco", "nowhere://coco"])
+def test_an_export_goes_to_no_object_store_and_to_no_folder_named_like_one(
+    out: str, catalog: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = invoke(capsys, "export", catalog, "--format", "coco", "--masks-only", "--out", out)
+    assert ran.code == 2
+    assert repr(out) in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["catalog"]
+
+
+def test_what_a_review_left_out_is_told_with_the_way_to_ask_why(
+    catalog: str, tmp_path: Path, capsys: Captured
+) -> None:
+    exported = [
+        "export",
+        catalog,
+        "--format",
+        "labelstudio",
+        "--masks-only",
+        "--out",
+        str(tmp_path / "tasks"),
+    ]
+    assert invoke(capsys, *exported).code == 0
+    tasks = [
+        task for file in (tmp_path / "tasks" / "tasks").iterdir() for task in json.loads(file.read_bytes())
+    ]
+    for number, task in enumerate(tasks):
+        drawn = task["predictions"][0]["result"]
+        task["annotations"] = [{"result": drawn}] if number < 5 else []
+    tasks[0]["data"] = {"image": "elsewhere.jpg"}
+    (tmp_path / "project.json").write_text(json.dumps(tasks), "utf-8")
+    flags = ["review", "import", catalog, str(tmp_path / "project.json"), "--format", "labelstudio"]
+    for _ in range(2):
+        ran = invoke(capsys, *flags)
+        assert ran.code == 0
+        assert f"{len(tasks) - 5} images that nobody has looked at were left out." in ran.out
+        statement = ran.out.split('"')[1]
+    asked = invoke(capsys, "sql", catalog, statement, "--format", "json")
+    assert [(row["key"], row["reason"]) for row in json.loads(asked.out)] == [
+        ("elsewhere.jpg", "unknown_image")
+    ]

@@ -28,12 +28,14 @@ def test_what_the_published_code_has(
 ) -> None:
     protocol = find_protocol(family, vocabulary)
     assert (protocol.background, protocol.size, protocol.window) == (background, size, window)
+    assert (protocol.resize, protocol.longest) == (("short-side", 2048) if size else ("none", None))
 
 
 def test_clip_diy_shrinks_its_ground_truth_and_leaves_out_near_empty_coco_images() -> None:
     voc, coco = find_protocol("clip-diy", "voc21"), find_protocol("clip-diy", "coco_object")
     assert (voc.truth_short_side, voc.min_foreground) == (448, 0)
     assert (coco.truth_short_side, coco.min_foreground) == (448, 1000)
+    assert (voc.wording, voc.resize, voc.grid_maps) == ("clip-diy", "none", True)
 
 
 @pytest.mark.parametrize(

@@ -96,11 +96,12 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **pressed)
         self.call("Input.dispatchKeyEvent", type="keyUp", **pressed)
 
-    def click(self, selector: str) -> None:
-        """Click the middle of the first element of a selector, after bringing it into view."""
+    def click(self, selector: str, scroll: bool = True) -> None:
+        """Click the middle of the first element of a selector, by default after bringing it into view."""
+        bring = "e.scrollIntoView({block: 'center', behavior: 'instant'});" if scroll else ""
         place = self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            "e.scrollIntoView({block: 'center', behavior: 'instant'}); const b = e.getBoundingClientRect();"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); {bring}"
+            "const b = e.getBoundingClientRect();"
             "return {x: b.x + b.width / 2, y: b.y + b.height / 2}; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):

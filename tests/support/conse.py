@@ -47,7 +47,7 @@ def squeezenet() -> nn.Module:
     folder = data_folder() / "weights" / "squeezenet1.1" / "weights"
     convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
     for index, conv in enumerate(convolutions):
-        for part, parameter in (("weight", conv.weight), ("bias", conv.bias)):
+        for part, parameter in conv.named_parameters():
             array = np.load(folder / f"squeezenet0_conv{index}_{part}.npy", allow_pickle=False)
             parameter.data.copy_(torch.from_numpy(array).reshape(parameter.shape))
     return model.eval().requires_grad_(False)
@@ -187,8 +187,10 @@ def _maps(images: Tensor, stride: int) -> Tensor:
     height, width = (-(-side // stride) * stride for side in images.shape[-2:])
     flow = F.pad(normalise(images), (0, width - images.shape[-1], 0, height - images.shape[-2]))
     grid, found = (height // stride, width // stride), []
+    layers = squeezenet().features
+    assert isinstance(layers, nn.Sequential)
     with torch.inference_mode():
-        for index, layer in enumerate(squeezenet().features):
+        for index, layer in enumerate(layers):
             flow = layer(flow)
             if index in LAYERS:
                 found.append(F.interpolate(flow, size=grid, mode="bilinear", align_corners=False))

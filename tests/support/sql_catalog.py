@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from maskmill.catalogs.files import write_rows
+from maskmill.catalogs.query import query
 from maskmill.catalogs.rle import encode_mask
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.samples import image_id
@@ -21,6 +22,7 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 Row = dict[str, Any]
 Box = tuple[int, int, int, int]  # x, y, width, height
+BOX: Box = (0, 0, 10, 10)
 
 
 def sample(key: str, corpus: str = "web", shard: str = "00000") -> Row:
@@ -67,7 +69,7 @@ def publish(
     catalog: Catalog, run_id: str, day: int, tables: Mapping[str, Sequence[Row]], **changes: object
 ) -> int:
     """Publish a run whose kind is the first word of its id; return the catalog version that shows it."""
-    catalog.commit([write_rows(catalog.uri, table, run_id, "00000", rows) for table, rows in tables.items()])
+    catalog.commit([write_rows(catalog.uri, table, run_id, "00000", made) for table, made in tables.items()])
     row = {
         "kind": run_id.split("-")[0],
         "status": "finished",
@@ -84,6 +86,12 @@ def publish(
         "seconds": 2.0,
     }
     return catalog.publish(row | changes, run_id)
+
+
+def rows(uri: str, sql: str) -> list[Row]:
+    """Return what a statement finds in the newest version."""
+    found: list[Row] = query(uri, sql).to_pylist()
+    return found
 
 
 def fill(catalog: Catalog) -> Catalog:
