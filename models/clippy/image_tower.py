@@ -15,14 +15,10 @@ from torch import Tensor, nn
 
 from ...schemas.errors import WeightsError
 from ..encoders.options import Precision, autocast_dtype
-from ..encoders.positions import interpolate_positions
+from ..encoders.positions import interpolate_positions, offset_positions
 from ..encoders.weights import LOAD_ERRORS, pinned_sha256
 from ..objectness.timm_backbone import load_timm
 from .checkpoint import Checkpoint, fill, linear
-
-# DINO's code asks for a grid that is larger by this, against rounding in torch's interpolation, and so
-# samples positions at slightly smaller steps; the authors' code takes it over.
-_DINO_OFFSET = 0.1
 
 
 @dataclass(frozen=True)
@@ -198,16 +194,6 @@ def checkpoint_tower(
     statistics = (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)
     weights = (checkpoint.path.stem, checkpoint.sha256)
     return TimmTower(model, projection, statistics, weights, device, options)
-
-
-def offset_positions(positions: Tensor, learnt: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Resample (1 + h0 * w0, D) positions to a grid as DINO's code does; unchanged on the learnt grid."""
-    if grid == learnt:
-        return positions
-    factors = [(want + _DINO_OFFSET) / have for want, have in zip(grid, learnt, strict=True)]
-    square = positions[1:].T.reshape(1, -1, *learnt)
-    resized = F.interpolate(square, scale_factor=factors, mode="bicubic")
-    return torch.cat([positions[:1], resized.flatten(2)[0].T])
 
 
 def _check_plain(model: Any, name: str) -> int:

@@ -7,12 +7,14 @@ from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 from huggingface_hub import hf_hub_download
 from timm.layers import Attention
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from ...schemas.errors import WeightsError
+from ..encoders.positions import offset_positions
 from ..encoders.weights import LOAD_ERRORS, pinned_sha256
 from .dense import DenseFeatures, pad_to_multiple, query_attention, to_grid
 
@@ -21,6 +23,9 @@ _WEIGHTS_FILE = "model.safetensors"
 
 class TimmBackbone:
     """The keys of the last block of a timm vision transformer, heads concatenated and not normalised.
+
+    Of the last block only the norm and the projection to queries and keys are run. Positions are resampled to
+    the image's grid as in DINO's code, which FOUND's is built on, and not as timm does it.
 
     Args:
         spec: a timm name with pretrained weights such as ``vit_small_patch8_224.dino``, ``NAME:FILE`` for a
@@ -44,35 +49,42 @@ class TimmBackbone:
         config = model.pretrained_cfg
         self._mean = torch.tensor(config["mean"], device=self._device).view(3, 1, 1)
         self._std = torch.tensor(config["std"], device=self._device).view(3, 1, 1)
+        self._resample = offset_positions
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> DenseFeatures:
         normalised = pad_to_multiple((images.to(self._device) - self._mean) / self._std, self.stride)
-        grid = (normalised.shape[-2] // self.stride, normalised.shape[-1] // self.stride)
+        tokens, grid = self._before_last_block(normalised, self.stride)
         last, prefix = self._model.blocks[-1], self._model.num_prefix_tokens
-        tokens = last.norm1(self._before_last_block(normalised))
-        query, keys, _ = last.attn.qkv(tokens).unflatten(-1, (3, last.attn.num_heads, -1)).unbind(2)
+        qkv = last.attn.qkv(last.norm1(tokens))
+        query, keys, _ = qkv.unflatten(-1, (3, last.attn.num_heads, -1)).unbind(2)
         query, keys = last.attn.q_norm(query[:, 0]), last.attn.k_norm(keys.transpose(1, 2))
         attention = query_attention(query, keys, prefix)
         features = keys[:, :, prefix:].transpose(1, 2).flatten(2)
         return DenseFeatures(to_grid(features, grid), attention.unflatten(-1, grid), per_head=True)
 
-    def _before_last_block(self, images: Tensor) -> Tensor:
-        ((patches, leading),) = self._model.forward_intermediates(
-            images,
-            indices=[len(self._model.blocks) - 2],
-            return_prefix_tokens=True,
-            stop_early=True,
-            output_fmt="NLC",
-            intermediates_only=True,
-        )
-        return torch.cat([leading, patches], dim=1)
+    def _before_last_block(self, normalised: Tensor, stride: int) -> tuple[Tensor, tuple[int, int]]:
+        """Return what the last block is given, (B, prefix + h * w, D), and (h, w)."""
+        model, projection = self._model, self._model.patch_embed.proj
+        cells = F.conv2d(normalised, projection.weight, projection.bias, stride=stride)
+        grid = (cells.shape[-2], cells.shape[-1])
+        patches = model.patch_embed.norm(cells.flatten(2).transpose(1, 2))
+        positions = self._resample(model.pos_embed[0], model.patch_embed.grid_size, grid)
+        own = positions.shape[0] - patches.shape[1]  # of the leading tokens, which may have none
+        given = [token for token in (model.cls_token, model.reg_token) if token is not None]
+        leading = torch.cat(given, dim=1).expand(len(patches), -1, -1)
+        leading = leading + positions[:own] if own else leading
+        tokens = model.norm_pre(torch.cat([leading, patches + positions[own:]], dim=1))
+        for block in model.blocks[:-1]:
+            tokens = block(tokens)
+        return tokens, grid
 
 
 def _is_plain(model: object) -> bool:
     return (
         isinstance(model, VisionTransformer)
         and model.has_class_token
+        and model.pos_embed is not None
         and len(model.blocks) > 1
         and isinstance(getattr(model.blocks[-1], "attn", None), Attention)
     )
@@ -86,9 +98,7 @@ def load_timm(spec: str) -> tuple[Any, Path]:
         else:
             path = Path(file) if file else _download(name)
             overlay = {"file": str(path)}
-        model = timm.create_model(
-            name, pretrained=True, num_classes=0, dynamic_img_size=True, pretrained_cfg_overlay=overlay
-        )
+        model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
     except LOAD_ERRORS as err:
         raise WeightsError(
             f"timm backbone {spec!r} could not be loaded ({err}): check the name with "

@@ -43,7 +43,8 @@ class ClipDiyReleased:
       (pixels, crops).
     - Cosines have no logit scale, so the softmax is close to uniform; ``confidence_scale`` sharpens scores.
     - Objectness is that of the image at its own size, resized to the square: with s the objectness a pixel is
-      background iff (1 - s) cos_bg >= s max cos_fg, else the foreground class of the largest cosine.
+      background iff (1 - s) cos_bg >= s max cos_fg, else the foreground class of the largest cosine;
+      background is the first class, and the first of equals counts.
     - Labels are brought to the image's size by taking the nearest.
 
     Images whose longer side exceeds ``max_objectness_side`` show the objectness a smaller copy: the only

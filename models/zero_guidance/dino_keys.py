@@ -10,13 +10,9 @@ from torch import Tensor
 
 from ...schemas.errors import WeightsError
 from ..encoders.clip import ClipEncoder
-from ..encoders.positions import interpolate_positions
+from ..encoders.positions import interpolate_positions, offset_positions
 from ..objectness.backbones import clip_backbone
 from ..objectness.timm_backbone import TimmBackbone
-
-# DINO's code asks for a grid that is larger by this, against rounding in torch's interpolation; the authors'
-# code, which takes it over, therefore samples positions at slightly smaller steps.
-_DINO_OFFSET = 0.1
 
 
 class KeySource(Protocol):
@@ -69,7 +65,8 @@ class DinoKeys(TimmBackbone):
             )
         self._patch: int = self.stride
         self.stride = stride
-        self._max_positions, self._dino_positions = max_positions, dino_positions
+        self._max_positions = max_positions
+        self._resample = offset_positions if dino_positions else interpolate_positions
 
     @torch.no_grad()
     def keys(self, image: Tensor) -> Tensor:
@@ -81,9 +78,7 @@ class DinoKeys(TimmBackbone):
         short = [max(0, self._patch - side) for side in normalised.shape[-2:]]
         normalised = F.pad(normalised, (0, short[1], 0, short[0]))
         stride = self._stride_for(normalised.shape[-2], normalised.shape[-1])
-        tokens, grid = self._embedded(normalised, stride)
-        for block in self._model.blocks[:-1]:
-            tokens = block(tokens)
+        tokens, grid = self._before_last_block(normalised, stride)
         keys = self._last_keys(tokens)[0, 1:]
         return F.normalize(keys, dim=-1).T.unflatten(1, grid)
 
@@ -94,22 +89,6 @@ class DinoKeys(TimmBackbone):
         ):
             stride *= 2
         return stride
-
-    def _embedded(self, normalised: Tensor, stride: int) -> tuple[Tensor, tuple[int, int]]:
-        projection = self._model.patch_embed.proj
-        patches = F.conv2d(normalised, projection.weight, projection.bias, stride=stride)
-        grid = (patches.shape[-2], patches.shape[-1])
-        tokens = torch.cat([self._model.cls_token, patches.flatten(2).transpose(1, 2)], dim=1)
-        return self._model.norm_pre(tokens + self._positions(grid)), grid
-
-    def _positions(self, grid: tuple[int, int]) -> Tensor:
-        learnt, known = self._model.patch_embed.grid_size, self._model.pos_embed[0]
-        if not self._dino_positions or grid == learnt:
-            return interpolate_positions(known, learnt, grid)
-        factors = [(want + _DINO_OFFSET) / have for want, have in zip(grid, learnt, strict=True)]
-        square = known[1:].T.reshape(1, -1, *learnt)
-        resized = F.interpolate(square, scale_factor=factors, mode="bicubic", align_corners=False)
-        return torch.cat([known[:1], resized.flatten(2)[0].T])
 
     def _last_keys(self, tokens: Tensor) -> Tensor:
         """Return (1, n, D): of the last block only the norm and the key projection run."""

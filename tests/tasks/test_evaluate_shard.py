@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fake_segmenter import FakeSegmenter
+from numpy.typing import NDArray
 from tiny import write_corpus
 
 from maskmill.catalogs.corpora import open_corpus
@@ -14,10 +17,12 @@ from maskmill.models.students.segmenter import StudentSegmenter
 from maskmill.models.students.student import Student, StudentSpec
 from maskmill.models.students.trunk import ResNetSpec
 from maskmill.models.students.weights import save_student
-from maskmill.schemas.config import EvaluateConfig
+from maskmill.schemas.config import EvaluateConfig, SegmenterConfig
 from maskmill.schemas.errors import StageError
+from maskmill.schemas.labelmap import LabelMap
+from maskmill.schemas.protocols import find_protocol
 from maskmill.schemas.samples import Sample
-from maskmill.schemas.vocabulary import load_vocabulary
+from maskmill.schemas.vocabulary import Vocabulary, load_vocabulary
 from maskmill.tasks.evaluate_shard import EvaluateJob, load_subject
 from maskmill.tasks.judging import Judge
 
@@ -78,3 +83,24 @@ def test_a_sample_without_pixels_is_named(job: EvaluateJob) -> None:
     segmenter = load_subject(job.subject, "cpu")
     with pytest.raises(StageError, match=r"image 'k' cannot be judged: empty_file"):
         list(job.judged(segmenter, iter([Sample("k", b"")])))
+
+
+class OnAGrid(FakeSegmenter):
+    """Has maps of three columns, and would answer something else by way of the image's size."""
+
+    def grid_maps(self, images: list[NDArray[np.uint8]], vocabularies: list[Vocabulary]) -> list[LabelMap]:
+        labels = np.array([[1, 0, 2]], np.uint16)
+        return [LabelMap(labels, np.ones((1, 3), np.float16), v.names) for v in vocabularies]
+
+
+def test_clip_diy_is_judged_from_its_own_grid_straight_to_the_short_side_of_448(job: EvaluateJob) -> None:
+    (*_, sample) = job.reader.read(job.reader.shards()[0])
+    segmenter = OnAGrid(SegmenterConfig())
+    judge = replace(job.judge, protocol=find_protocol("clip-diy", "voc21"))
+    (judged,) = replace(job, judge=judge).judged(segmenter, iter([sample]))
+    width = 448 * judged.image.shape[1] // judged.image.shape[0]
+    assert judged.answer.shape == judged.target.shape == (448, width)
+    assert judged.answer[0].tolist() == [[1, 0, 2][x * 3 // width] for x in range(width)]
+    (known,) = job.judged(segmenter, iter([sample]))
+    assert known.answer.shape == known.image.shape[:2]
+    assert 2 not in known.answer

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maskmill.schemas.config import DEMO_SEGMENTER, SegmenterConfig
+from maskmill.schemas.config import SegmenterConfig
+from maskmill.schemas.demo_config import DEMO_SEGMENTER
 from maskmill.schemas.errors import ConfigError, ErrorReason, SampleError, WeightsError
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary

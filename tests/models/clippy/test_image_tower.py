@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from maskmill.models.clippy.image_tower import (
     TowerOptions,
     checkpoint_tower,
     load_timm_tower,
-    offset_positions,
 )
-from maskmill.models.encoders.positions import interpolate_positions
+from maskmill.models.encoders.positions import interpolate_positions, offset_positions
 from maskmill.models.encoders.weights import file_sha256
 from maskmill.schemas.errors import WeightsError
 
@@ -79,32 +77,6 @@ def test_another_size_gets_positions_of_its_own(vit_folder: Path, model: Any, di
         expected = model.norm(states)
     assert tokens.grid == (5, 9)
     torch.testing.assert_close(tokens.patches, expected[:, 1:], atol=1e-4, rtol=1e-4)
-
-
-def _cubic(values: list[float], place: float) -> float:
-    """Interpolate by torch's cubic kernel (a = -0.75), the edge repeated."""
-    total, a = 0.0, -0.75
-    for tap in range(math.floor(place) - 1, math.floor(place) + 3):
-        x = abs(place - tap)
-        near, far = (a + 2) * x**3 - (a + 3) * x**2 + 1, a * (x**3 - 5 * x**2 + 8 * x - 4)
-        total += (near if x <= 1 else far) * values[min(max(tap, 0), len(values) - 1)]
-    return total
-
-
-@pytest.mark.parametrize("grid", [(5, 9), (3, 7), (14, 28)])
-def test_dinos_offset_samples_at_slightly_smaller_steps(grid: tuple[int, int]) -> None:
-    positions = torch.randn(17, 3, generator=torch.Generator().manual_seed(0))
-    found = offset_positions(positions, (4, 4), grid)
-    assert found.shape == (1 + grid[0] * grid[1], 3)
-    assert torch.equal(found[0], positions[0])
-    assert torch.equal(offset_positions(positions, (4, 4), (4, 4)), positions)
-    assert not torch.allclose(found, interpolate_positions(positions, (4, 4), grid), atol=1e-3)
-    values = [0.0, 3.0, 1.0, -2.0]
-    column = torch.tensor(values).repeat_interleave(4).view(16, 1)
-    rows = offset_positions(torch.cat([torch.zeros(1, 1), column]), (4, 4), grid)[1:].view(*grid)[:, 0]
-    for row in range(grid[0]):
-        place = (row + 0.5) * 4 / (grid[0] + 0.1) - 0.5
-        assert math.isclose(float(rows[row]), _cubic(values, place), abs_tol=1e-4)
 
 
 def test_overlapping_patches_make_a_finer_grid_with_centred_cells(vit_folder: Path, model: Any) -> None:

@@ -7,6 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from maskmill.models.metrics.free_text import (
+    IOU_THRESHOLD,
+    SEGMENT_THRESHOLD,
+    TEXT_THRESHOLD,
     UNASSIGNED,
     FreeTextScore,
     reassign,
@@ -121,3 +124,7 @@ def test_text_generation_quality_is_the_share_of_near_texts() -> None:
     assert math.isnan(text_generation_quality(predicted[:0], truth[:0]))
     with pytest.raises(ValueError, match="differ in shape"):
         text_generation_quality(predicted, truth[:3])
+
+
+def test_the_thresholds_are_those_of_appendix_c() -> None:
+    assert (TEXT_THRESHOLD, SEGMENT_THRESHOLD, IOU_THRESHOLD) == (0.5, 0.1, 0.5)

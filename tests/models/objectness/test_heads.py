@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import OrderedDict
 from pathlib import Path
 
@@ -98,3 +99,14 @@ def test_a_head_is_held_against_the_checksum_beside_it(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"sha256": {"head.safetensors": "0" * 64}}))
     with pytest.raises(WeightsError, match="pins"):
         load_head(tmp_path / "head.safetensors")
+
+
+@pytest.mark.realdata
+def test_the_authors_own_head_is_read() -> None:
+    default = Path(__file__).parents[3] / "../shared/data"
+    file = Path(os.environ.get("MASKMILL_REALDATA", default)) / "weights/found/decoder_weights.pt"
+    if not file.is_file():
+        pytest.skip(f"no head at {file}; set MASKMILL_REALDATA")
+    head = load_head(file)
+    assert (head.weight.shape, head.bias.shape, head.short_side) == ((384,), (), None)
+    assert float(head.weight.abs().min()) > 0

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from maskmill.models.objectness.bilateral import SIGMA_CHROMA, SIGMA_LUMA, SIGMA_SPATIAL
 from maskmill.models.objectness.dense import DenseFeatures
 from maskmill.models.objectness.found import FoundObjectness
 from maskmill.models.objectness.training import FoundTrainer, FoundTrainingConfig, train_found_head
+from maskmill.schemas.config import ObjectnessConfig
 
 SHORT = FoundTrainingConfig(iterations=50, batch=4, self_training_from=30, refresh=5)
 
@@ -146,3 +148,44 @@ def test_images_are_resized_to_the_short_side_that_is_asked_for() -> None:
 def test_no_image_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         FoundTrainer(Colours(), [], SHORT)
+
+
+def test_the_defaults_are_the_authors_recipe() -> None:
+    recipe = asdict(FoundTrainingConfig())
+    published = {
+        "iterations": 500,
+        "batch": 50,
+        "learning_rate": 0.05,
+        "decay_every": 50,
+        "decay": 0.95,
+        "self_training_from": 100,
+        "refined_weight": 1.5,
+        "self_weight": 4.0,
+        "accepted_iou": 0.5,
+        "background_threshold": 0.3,
+        "refresh": 1,
+        "standardise": False,
+        "short_side": None,
+    }
+    assert {name: recipe[name] for name in published} == published
+    assert (SIGMA_SPATIAL, SIGMA_LUMA, SIGMA_CHROMA) == (16, 16, 8)
+    config = ObjectnessConfig()
+    assert config.backbone == "timm:vit_small_patch8_224.dino"
+    shared = set(published) & set(ObjectnessConfig.model_fields)
+    assert {name: getattr(config, name) for name in shared} == {name: published[name] for name in shared}
+
+
+def test_the_learning_rate_falls_by_a_factor_every_so_many_iterations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def noted(self: torch.optim.AdamW) -> None:
+        rates.append(self.param_groups[0]["lr"])
+        step(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    config = replace(SHORT, iterations=5, learning_rate=0.8, decay_every=2, decay=0.5)
+    train_found_head(Colours(), [_scene(1)[0]], config)
+    assert rates == [0.8, 0.8, 0.4, 0.4, 0.2]

@@ -17,11 +17,12 @@ from maskmill.models.segmenters import clip_diy, create_segmenter
 from maskmill.models.segmenters.clip_diy import ClipDiy
 from maskmill.models.segmenters.clip_diy_options import ClipDiyOptions
 from maskmill.models.segmenters.clip_diy_released import ClipDiyReleased
+from maskmill.models.segmenters.tiles import TileGrid
 from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.errors import ConfigError, WeightsError
 from maskmill.schemas.labelmap import LabelMap
-from maskmill.schemas.templates import load_templates
-from maskmill.schemas.vocabulary import Vocabulary
+from maskmill.schemas.templates import load_templates, templates_or_own, with_templates
+from maskmill.schemas.vocabulary import Vocabulary, load_vocabulary
 
 CONFIG = ClipDiyOptions(short_side=64, patch_sizes=(48, 32, 20), crop_batch=32)
 THREE = Vocabulary.of(["cat", "dog"])
@@ -234,3 +235,21 @@ def test_templates_replace_those_of_the_vocabulary(tiny_resnet: ClipEncoder, mod
     (expected,), (result,) = own([_image(50, 60)], [given]), asked([_image(50, 60)], [words])
     assert np.array_equal(expected.scores, result.scores)
     assert not np.array_equal(own([_image(50, 60)], [words])[0].scores, result.scores)
+
+
+def test_the_defaults_are_the_papers() -> None:
+    options, config = ClipDiyOptions(), SegmenterConfig()
+    assert (options.mode, options.short_side, options.patch_sizes) == ("paper", 448, (256, 128, 64))
+    assert (options.stride_divisor, options.scale_weights) == (None, None)
+    assert (config.clip, config.objectness) == ("ViT-B-32:laion2b_s34b_b79k", "bkg:vit_small_patch8_224.dino")
+    grids = [TileGrid(448, 597, patch) for patch in options.patch_sizes]
+    assert [(grid.rows, grid.columns) for grid in grids] == [(2, 3), (4, 5), (7, 10)]
+
+
+@pytest.mark.parametrize("name", ["voc21:clip-diy", "coco_object:clip-diy"])
+def test_classes_are_asked_for_by_one_word_in_one_template_with_a(name: str) -> None:
+    """ "a photo of a aeroplane", and the background by its literal word, as the authors' code does."""
+    asked = with_templates(load_vocabulary(name), templates_or_own(ClipDiyOptions().templates))
+    assert asked.templates == ("a photo of a {}",)
+    assert asked.classes[0].words == ("background",)
+    assert {len(c.words) for c in asked.classes} == {1}

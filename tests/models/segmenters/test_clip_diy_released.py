@@ -109,9 +109,8 @@ def test_maps_are_those_of_the_authors_steps(tiny_clip: ClipEncoder, size: tuple
     exps = np.exp(OPTIONS.confidence_scale * logits)
     assert np.allclose(square.scores, (exps / exps.sum(0)).max(0), atol=2e-3)
     (whole,) = segmenter([image], [WORDS])
-    assert whole.labels.shape == size
-    for y, x in ((0, 0), (size[0] - 1, size[1] - 1), (size[0] // 2, size[1] // 3)):
-        assert whole.labels[y, x] == square.labels[y * 64 // size[0], x * 64 // size[1]]
+    rows, columns = ([place * 64 // side for place in range(side)] for side in size)
+    assert np.array_equal(whole.labels, square.labels[rows][:, columns])
 
 
 def test_published_sizes_make_59_crops(tiny_resnet: ClipEncoder) -> None:
@@ -144,6 +143,17 @@ def test_scale_weights_multiply_their_scales(tiny_resnet: ClipEncoder) -> None:
     merge = ClipDiyReleased(tiny_resnet, NoObjectness(), weighed)._merge
     axis = interpolation_matrix(64, 3)
     assert torch.allclose(merge[:, 1:10], torch.kron(axis, axis) * 0.5 / 3)
+
+
+def test_heat_maps_are_the_cosines_of_each_scale_and_what_is_labelled_by(tiny_resnet: ClipEncoder) -> None:
+    image, segmenter = _image(50, 70, 3), ClipDiyReleased(tiny_resnet, Ramp(), OPTIONS)
+    maps = segmenter.heat_maps(image, WORDS)
+    assert [maps[f"{patch} px"].shape[1:] for patch in OPTIONS.patch_sizes] == [(1, 1), (3, 3), (7, 7)]
+    (square,) = segmenter.grid_maps([image], [WORDS])
+    assert np.array_equal(maps["refined"].argmax(axis=0), square.labels)
+    cosines, s = _reference(tiny_resnet, image, WORDS, OPTIONS), maps["objectness"]
+    refined = np.concatenate([(1 - s) * cosines[:1], s * cosines[1:]])
+    assert np.allclose(maps["refined"], refined, atol=1e-5)
 
 
 class Positive:

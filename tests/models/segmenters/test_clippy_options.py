@@ -55,3 +55,18 @@ def test_weights_of_a_hub_are_not_named_before_they_are_loaded(tmp_path: Path) -
     missing = {"checkpoint": str(tmp_path / "no.pt")}
     with pytest.raises(WeightsError, match="cannot be read"):
         weight_files(SegmenterConfig(id="clippy", options=missing))
+
+
+def test_the_defaults_are_the_papers() -> None:
+    options = ClippyOptions()
+    assert (options.image_tower, options.text_tower) == (
+        "vit_base_patch16_224.dino",
+        "sentence-transformers/sentence-t5-base",
+    )
+    assert (options.text_pooling, options.size, options.shape, options.stride) == (
+        "average",
+        224,
+        "square",
+        None,
+    )
+    assert (options.groups, options.centred_groups) == (8, False)

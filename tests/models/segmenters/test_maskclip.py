@@ -259,3 +259,9 @@ def test_a_misspelt_option_is_a_config_error(tiny_clip_folder: Callable[[str], P
     config = SegmenterConfig(id="maskclip", clip=str(tiny_clip_folder("vit")), options={"short": 3})
     with pytest.raises(ConfigError, match=r"segmenter\.options\.short"):
         create_maskclip(config)
+
+
+def test_the_defaults_are_the_papers_without_its_options() -> None:
+    options = MaskClipOptions()
+    assert (options.mode, options.short_side, options.templates) == ("paper", 512, "85")
+    assert (options.key_smoothing, options.prompt_denoising, options.background) == (0, 0, "text")

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from maskmill.models.encoders.clip import ClipEncoder, load_clip
+from maskmill.models.segmenters import zero_guidance
 from maskmill.models.segmenters.zero_guidance import (
     CARD,
     ZeroGuidance,
@@ -18,9 +19,13 @@ from maskmill.models.segmenters.zero_guidance import (
     create_zero_guidance,
     mask_rule,
 )
+from maskmill.models.zero_guidance.agglomeration import PAPER_CUT, RELEASED_CUT
+from maskmill.models.zero_guidance.candidates import CandidateRule
 from maskmill.models.zero_guidance.dino_keys import ClipKeys
 from maskmill.models.zero_guidance.language import Described
+from maskmill.models.zero_guidance.refinement import Crf
 from maskmill.models.zero_guidance.retrieval import NounRetrieval
+from maskmill.models.zero_guidance.zerocap import Steering
 from maskmill.schemas.config import SegmenterConfig
 from maskmill.schemas.errors import ConfigError
 from maskmill.schemas.vocabulary import Vocabulary
@@ -156,3 +161,49 @@ def test_masks_of_somebody_else_are_described_as_its_own_are(tiny_vit: ClipEncod
         assert torch.allclose(before.embedding, after.embedding, atol=1e-5)
         assert before.described.text == after.described.text
     assert torch.equal(segmenter.embed_classes(GIVEN), tiny_vit.embed_text(GIVEN))
+
+
+def test_the_defaults_are_the_papers() -> None:
+    published = {
+        "mode": "paper",
+        "backbone": "vit_small_patch8_224.dino",
+        "short_side": 224,
+        "stride": 2,
+        "clusters": 20,
+        "split_threshold": 0.9,
+        "refine": True,
+        "encoding": "attention",
+        "masked_layers": 4,
+        "subtract": True,
+        "variance": 2.5,
+        "language_model": "gpt2-medium",
+        "beams": 5,
+        "tokens": 15,
+        "merge": True,
+        "merge_threshold": 0.8,
+        "assign_threshold": 0.1,
+    }
+    options = ZeroGuidanceOptions().model_dump()
+    assert {name: options[name] for name in published} == published
+    assert candidate_rule(ZeroGuidanceOptions()) == CandidateRule(PAPER_CUT, Crf(25, 1, 100, 5, 13, 10))
+    assert candidate_rule(ZeroGuidanceOptions(mode="released")).cut == RELEASED_CUT
+    steering = Steering()
+    assert (steering.beams, steering.tokens, steering.steps, steering.candidates) == (5, 15, 5, 512)
+
+
+@pytest.mark.parametrize("mode", ["paper", "released"])
+def test_the_backbone_gets_the_stride_and_in_released_mode_dinos_positions(
+    mode: str, tiny_clip_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[object, ...]] = []
+
+    class Watched(ClipKeys):
+        def __init__(self, *args: object) -> None:
+            super().__init__(load_clip(folder, "cpu"))
+            given.append(args)
+
+    folder = str(tiny_clip_folder("vit"))
+    monkeypatch.setattr(zero_guidance, "DinoKeys", Watched)
+    options = SMALL | {"backbone": "some_vit", "stride": 3, "mode": mode}
+    create_zero_guidance(SegmenterConfig(id="zero-guidance", clip=folder, device="cpu", options=options))
+    assert given == [("some_vit", torch.device("cpu"), 3, 20_000, mode == "released")]

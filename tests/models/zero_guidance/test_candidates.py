@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from maskmill.models.zero_guidance import candidates
 from maskmill.models.zero_guidance.agglomeration import CutRule
 from maskmill.models.zero_guidance.candidates import CandidateRule, find_candidates
 from maskmill.models.zero_guidance.refinement import Crf
@@ -72,3 +74,22 @@ def test_segments_that_the_field_swallows_leave_the_tree() -> None:
     tree = find_candidates(image, Colours(), rule)
     assert set(np.unique(tree.labels)) == set(range(tree.leaves))
     assert tree.leaves < 6
+
+
+def test_one_field_refines_all_segments_by_squared_distances_to_their_means(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def watched(unary: np.ndarray, image: np.ndarray, crf: Crf) -> np.ndarray:
+        seen.append(unary)
+        return unary.argmin(axis=0)
+
+    monkeypatch.setattr(candidates, "refine", watched)
+    tree = find_candidates(_image(), Colours(), CandidateRule(CutRule(2)))
+    keys = Colours().keys(_image()).double()
+    cells = tree.labels[::4, ::4]
+    means = [keys[:, torch.from_numpy(cells == leaf)].mean(dim=1) for leaf in range(3)]
+    expected = torch.stack([((keys - mean[:, None, None]) ** 2).sum(dim=0) for mean in means])
+    (unary,) = seen
+    assert np.allclose(unary, expected.numpy().repeat(4, 1).repeat(4, 2), atol=1e-9)
