@@ -16,6 +16,9 @@ from .palette import RGB, colours_of, ink_on
 _VEIL: Final[RGB] = (12, 14, 16)
 _IGNORED: Final[RGB] = (128, 128, 128)
 _ANCHOR_SIDE: Final[int] = 72
+_WIDEST_NAME: Final[float] = 0.6  # of the picture's width
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
@@ -212,13 +215,36 @@ def _one_line(name: str) -> str:
 
 
 def _write_names(picture: Image.Image, places: Sequence[Tag], colours: Mapping[str, RGB], size: int) -> None:
+    """Write each name at its tag, or above or below where the name of a larger area is there."""
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(size)
     pad = max(2, size // 4)
+    half_h = size / 2 + pad
+    room = max(_WIDEST_NAME * picture.width, min(8 * size, picture.width)) - 2 * pad
+    taken: list[tuple[float, float, float]] = []
     for tag in places:
-        text = _one_line(tag.name)
-        half_w, half_h = font.getlength(text) / 2 + pad, size / 2 + pad
+        text = _shortened(_one_line(tag.name), font, room)
+        half_w = font.getlength(text) / 2 + pad
         x = min(max(tag.x * picture.width, half_w), max(half_w, picture.width - half_w))
         y = min(max(tag.y * picture.height, half_h), max(half_h, picture.height - half_h))
+        rows = [row for other, row, half in taken if abs(other - x) < half + half_w]
+        y = _free_row(y, 2 * half_h + 2, rows, picture.height)
+        taken.append((x, y, half_w))
         draw.rounded_rectangle((x - half_w, y - half_h, x + half_w, y + half_h), pad, colours[tag.name])
         draw.text((x, y), text, ink_on(colours[tag.name]), font, anchor="mm")
+
+
+def _shortened(text: str, font: _Font, room: float) -> str:
+    """Return the text, with an ellipsis for its end where it is wider than `room` pixels."""
+    if font.getlength(text) <= room:
+        return text
+    kept = next((n for n in range(1, len(text)) if font.getlength(text[:n] + "…") > room), len(text)) - 1
+    return text[:kept].rstrip() + "…"
+
+
+def _free_row(y: float, tall: float, rows: Sequence[float], height: int) -> float:
+    """Return the middle nearest to `y` of a row, `tall` pixels high, off all `rows`; `y` if none is free."""
+    beside = [row + way * tall for row in rows for way in (-1, 1)]
+    within = [row for row in beside if tall / 2 <= row <= height - tall / 2]
+    free = [row for row in (y, *within) if all(abs(row - other) >= tall - 1e-6 for other in rows)]
+    return min(free, key=lambda row: abs(row - y), default=y)

@@ -33,9 +33,12 @@ function chooseShown() {
   };
 
   all("[data-group][aria-pressed]").forEach((b) => b.addEventListener("click", () => { group = b.dataset.group; show(); }));
+  // Pictures above the chip come and go: the page is scrolled so that the chip stays under the pointer.
   all(".chip").forEach((chip) => chip.addEventListener("click", () => {
+    const before = chip.getBoundingClientRect().top;
     if (!wanted.delete(chip.dataset.class)) wanted.add(chip.dataset.class);
     show();
+    scrollBy({ top: chip.getBoundingClientRect().top - before, behavior: "instant" });
   }));
   at("find")?.addEventListener("input", show);
   all(".reset").forEach((button) => button.addEventListener("click", () => {
@@ -44,7 +47,8 @@ function chooseShown() {
     group = "";
     if (at("find")) at("find").value = "";
     show();
-    controls.querySelector("input, .chip, .open")?.focus();
+    controls.querySelector("input, .chip, .open")?.focus({ preventScroll: true });
+    controls.scrollIntoView({ block: "nearest", behavior: "instant" });
   }));
   at("order")?.addEventListener("change", (event) => orderRows(rows, given, event.target.value));
   const root = document.body;

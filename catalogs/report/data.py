@@ -68,6 +68,13 @@ class Cooccurrence:
     labels: tuple[str, ...] = ()
     images: tuple[tuple[int, ...], ...] = ()
 
+    @property
+    def greatest_share(self) -> float:
+        """The largest share, in [0, 1], of the images with one label that also have another; 0 for none."""
+        rows = enumerate(self.images)
+        shares = [n / row[i] for i, row in rows if row[i] for j, n in enumerate(row) if j != i]
+        return max(shares, default=0.0)
+
 
 @dataclass(frozen=True)
 class MaskFigures:

@@ -40,8 +40,8 @@ FROM entities WHERE list_contains($runs, run_id)
 GROUP BY entity HAVING NOT bool_or(keep) ORDER BY n DESC, entity LIMIT $most
 """
 _ENTITY_REASONS = """
-SELECT reason, count(*) FROM entities WHERE list_contains($runs, run_id)
-GROUP BY reason ORDER BY count(*) DESC, reason
+SELECT reason, count(DISTINCT entity) AS nouns FROM entities WHERE list_contains($runs, run_id)
+GROUP BY reason ORDER BY nouns DESC, reason
 """
 # Image ids are hashes: the lowest look random, are the same in every report of this version, and DuckDB finds
 # them without reading the captions of the others.
@@ -55,7 +55,7 @@ _SHOWN_REJECTED = 40
 _SHOWN_EXAMPLES = 20
 _LOOKED_AT = 10 * _SHOWN_EXAMPLES
 _LONGEST = 400
-_DECADES = ("0", "1+", "10+", "100+", "1k+", "10k+", "100k+", "1M+")
+_DECADES = ("0", "1-9", "10-99", "100-999", "1k-10k", "10k-100k", "100k-1M", "1M+")
 
 
 def caption_figures(db: duckdb.DuckDBPyConnection, runs: Sequence[str]) -> CaptionFigures:

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ...schemas.errors import CatalogError, CorpusError, SampleError
+from ...schemas.errors import CatalogError, ConfigError, CorpusError, SampleError
 from ...schemas.labelmap import LabelMap
 from ..corpora import CorpusReader
 from ..query import connect
@@ -32,12 +32,22 @@ class PicturePlan:
         classes: labels of the class gallery, with up to eight masks each; 0 for none.
         compared: images on which two runs are shown side by side; 0 for none.
         compare: ids of two label or review runs; default: the newest two of one corpus, if there are two.
+
+    Raises:
+        ConfigError: a number is negative, or a run is to be compared with itself.
     """
 
     pictures: int = 24
     classes: int = 12
     compared: int = 12
     compare: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("pictures", "classes", "compared"):
+            if (number := getattr(self, name)) < 0:
+                raise ConfigError(f"{name} must be 0 or more, not {number}")
+        if self.compare is not None and self.compare[0] == self.compare[1]:
+            raise ConfigError(f"run {self.compare[0]!r} cannot be compared with itself")
 
 
 @dataclass(frozen=True)
@@ -52,13 +62,18 @@ class ComparedImage:
 
 @dataclass(frozen=True)
 class Found:
-    """Pictures of a catalog version; ``sample`` says among which images extremes of a class were sought."""
+    """Pictures of a catalog version.
+
+    ``sample`` says among which images extremes of a class were sought; ``corpus`` whose images gallery and
+    classes are from, None for those of all corpora.
+    """
 
     gallery: tuple[GalleryItem, ...] = ()
     classes: tuple[ClassMask, ...] = ()
     sample: ShardSample = NO_SHARDS
     comparison: Comparison | None = None
     compared: tuple[ComparedImage, ...] = ()
+    corpus: str | None = None
 
 
 NOTHING = Found()
@@ -101,6 +116,7 @@ def find_pictures(
             sample=sample,
             comparison=comparison,
             compared=_compared(db, comparison, photos if alike else {}) if comparison else (),
+            corpus=None if corpus is None else corpus.name,
         )
 
 

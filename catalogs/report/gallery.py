@@ -34,12 +34,15 @@ QUALIFY least(high, low, chance) <= $most
 """
 _GROUPS = {"high": "most certain", "low": "least certain", "chance": "random"}
 _CAPTIONS = """
-SELECT image_id, list(caption ORDER BY caption_index) FROM (
-    SELECT image_id, caption_index, caption FROM captions
+SELECT image_id, list(caption ORDER BY caption_index)[1:$most] FROM (
+    SELECT image_id, caption_index, left(caption, $longest + 1) AS caption FROM captions
     WHERE list_contains($images, image_id) AND caption IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY image_id, caption_index ORDER BY run_id) = 1)
 GROUP BY image_id
 """
+# A web corpus has captions of megabytes, and the page is to stay small.
+_LONGEST = 400
+_MOST_CAPTIONS = 8
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,14 @@ def gallery_items(db: duckdb.DuckDBPyConnection, picks: Sequence[Pick], photos: 
 
 
 def captions_of(db: duckdb.DuckDBPyConnection, images: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the captions of each image, in their order; an image without any is left out."""
-    found = db.execute(_CAPTIONS, {"images": list(images)}).fetchall() if images else []
-    return {image_id: tuple(captions) for image_id, captions in found}
+    """Return the first captions of each image, long ones by their beginning; an image without is left out."""
+    given = {"images": list(images), "most": _MOST_CAPTIONS, "longest": _LONGEST}
+    found = db.execute(_CAPTIONS, given).fetchall() if images else []
+    return {image_id: tuple(_beginning(c) for c in captions) for image_id, captions in found}
+
+
+def _beginning(caption: str) -> str:
+    return caption if len(caption) <= _LONGEST else caption[:_LONGEST] + "…"
 
 
 def _pick(row: dict[str, Any], group: str) -> Pick:

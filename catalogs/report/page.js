@@ -31,6 +31,8 @@ function sortTables() {
       const button = document.createElement("button");
       button.type = "button";
       button.append(...head.childNodes);
+      const arrow = Object.assign(document.createElement("span"), { className: "arrow", ariaHidden: "true" });
+      button.firstChild.after(arrow);
       head.append(button);
       button.addEventListener("click", () => {
         const numeric = "value" in (table.tBodies[0].rows[0]?.children[column].dataset ?? {});

@@ -18,6 +18,7 @@ from .data import ReportData
 from .found import NOTHING, Found
 from .items import GalleryItem
 from .page_pictures import prepare
+from .reasons import CAPTIONS, ERRORS, NOUNS, explain, explained_protocols
 from .thumbnails import Place, in_page
 
 _LONGEST_TABLE = 300
@@ -90,7 +91,14 @@ def _environment() -> Environment:
         change=_change,
         brief=svg.brief,
     )
-    environment.globals.update(columns=svg.columns, line=svg.line, spark=svg.spark)
+    environment.globals.update(
+        columns=svg.columns,
+        line=svg.line,
+        spark=svg.spark,
+        explain=explain,
+        explained_protocols=explained_protocols,
+        codes={"captions": CAPTIONS, "nouns": NOUNS, "errors": ERRORS},
+    )
     return environment
 
 

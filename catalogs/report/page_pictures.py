@@ -27,7 +27,7 @@ _SHARE_OF_A_MASK = 0.4
 
 @dataclass(frozen=True)
 class PagePictures:
-    """What the templates draw; ``classes`` are indexed by everything else."""
+    """What the templates draw; ``classes`` are indexed by everything else, ``corpus`` is that of `Found`."""
 
     gallery: Gallery
     classes: tuple[Swatch, ...]
@@ -35,6 +35,7 @@ class PagePictures:
     sample: ShardSample
     comparison: Comparison | None
     compared: tuple[ComparedRow, ...]
+    corpus: str | None
 
 
 def prepare(items: Sequence[GalleryItem], found: Found = NOTHING, place: Place = in_page) -> PagePictures:
@@ -57,6 +58,7 @@ def prepare(items: Sequence[GalleryItem], found: Found = NOTHING, place: Place =
         sample=found.sample,
         comparison=found.comparison,
         compared=set_compared(found.compared, found.comparison, kit) if found.comparison else (),
+        corpus=found.corpus,
     )
 
 

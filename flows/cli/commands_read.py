@@ -56,7 +56,7 @@ def report(
     classes: Annotated[int, Parameter(help="How many labels are shown mask by mask; 0 for none.")] = 12,
     compare: Annotated[
         tuple[str, str] | None,
-        Parameter(help="Two label or review runs; default: the newest two of one corpus."),
+        Parameter(negative="", help="Two label or review runs; default: the newest two of one corpus."),
     ] = None,
     images: Annotated[str | None, Parameter(help="Image folder; default: where the run found them.")] = None,
     output: OutputOptions = OutputOptions(),

@@ -112,6 +112,31 @@ def test_grey_and_rgba_images_are_refused(shape: tuple[int, ...]) -> None:
         draw_overlay(np.zeros(shape, np.uint8), square())
 
 
+def test_a_name_is_not_written_over_another() -> None:
+    labels = np.full((60, 160), 1, np.uint16)
+    labels[24:36, 60:100] = 2
+    long, red, blue = "a thing with a long name", (255, 0, 0), (0, 0, 255)
+    style = OverlayStyle(fill=0.0, outline=0, font_size=12)
+    black = np.zeros((60, 160, 3), np.uint8)
+    alone = draw_overlay(black, label_map(np.where(labels == 1, 1, 0), long), {long: red}, style)
+    both = draw_overlay(black, label_map(labels, long, "other"), {long: red, "other": blue}, style)
+    written = (alone == red).all(axis=2)
+    assert written.sum() > 400
+    assert (both[written] == red).all()
+    beside = np.flatnonzero((both == blue).all(axis=2).any(axis=0))
+    assert beside[0] < np.flatnonzero(written.any(axis=0))[-1]
+
+
+def test_a_long_name_is_cut_within_the_picture() -> None:
+    style = OverlayStyle(fill=0.0, outline=0, font_size=12)
+    name, red = "w" * 500, (255, 0, 0)
+    drawn = draw_overlay(
+        np.zeros((60, 200, 3), np.uint8), label_map(np.ones((60, 200)), name), {name: red}, style
+    )
+    columns = np.flatnonzero((drawn == red).all(axis=2).any(axis=0))
+    assert 90 < np.ptp(columns) <= 0.6 * 200
+
+
 def test_missing_colour_is_an_error() -> None:
     with pytest.raises(KeyError, match="cat"):
         overlay_layer(square(), {"dog": (1, 2, 3)})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser import NAMES, Browser, chromium, executable
 from picture_page import COMPARED, CUTOUTS, PICTURES, large_page
 
+from maskmill.catalogs.report.data import ReportData
+from maskmill.catalogs.report.page import render_page
 from maskmill.catalogs.report.thumbnails import Beside
 
 SCREENSHOTS = os.environ.get("MASKMILL_SCREENSHOTS")
@@ -55,6 +58,12 @@ def shown(tab: Browser, selector: str) -> int:
     return int(tab.run(_VISIBLE.format(selector)))
 
 
+def overflow(tab: Browser, selector: str, side: str = "Width") -> int:
+    """Return by how many pixels an element is too small for what is in it."""
+    element = f"document.querySelector({selector!r})"
+    return int(tab.run(f"{element}.scroll{side} - {element}.client{side}"))
+
+
 def test_two_hundred_thumbnails_stay_below_five_megabytes(page: Path) -> None:
     assert PICTURES + CUTOUTS + COMPARED == 200
     assert 1_000_000 < page.stat().st_size < 5_000_000
@@ -92,6 +101,15 @@ def test_a_class_filters_pictures_classes_and_comparison(opened: Browser) -> Non
     assert (shown(opened, ".picture"), shown(opened, ".class")) == (PICTURES, 4)
 
 
+def test_a_chosen_class_stays_where_it_was_pressed(opened: Browser) -> None:
+    top = "document.querySelector(\"#classes .chip[data-class='0']\").getBoundingClientRect().top"
+    opened.run("document.getElementById('classes').scrollIntoView({behavior: 'instant'})")
+    before = opened.run(top)
+    for _ in range(2):
+        opened.click("#classes .chip[data-class='0']", scroll=False)
+        assert abs(opened.run(top) - before) < 2
+
+
 def test_search_and_groups_filter_pictures(opened: Browser) -> None:
     opened.press("/")
     assert opened.run("document.activeElement.id") == "find"
@@ -120,6 +138,13 @@ def test_keys_go_through_pictures_and_enlarge_one(opened: Browser) -> None:
     assert opened.run(focused) == "00002"
     opened.press(" ")
     assert opened.run("document.querySelector('.stage img').naturalWidth") > 1
+
+
+def test_a_large_comparison_is_seen_without_scrolling(opened: Browser) -> None:
+    opened.run("document.querySelector('.compared .open').click()")
+    assert opened.run("document.querySelectorAll('.stage .frame').length") == 4
+    assert overflow(opened, ".stage", "Height") == 0
+    opened.press("Escape")
 
 
 def test_keys_are_explained_and_masks_can_be_hidden(opened: Browser) -> None:
@@ -158,6 +183,55 @@ def test_a_table_is_sorted_by_its_heads(opened: Browser) -> None:
 def test_a_narrow_page_does_not_scroll_sideways(opened: Browser) -> None:
     opened.size(400, 800)
     assert opened.run("document.documentElement.scrollWidth") == 400
+
+
+@pytest.fixture
+def tables(tab: Browser, tmp_path: Path, full_data: ReportData) -> Iterator[Browser]:
+    """A page with an error that has much to say."""
+    (error,) = full_data.errors
+    long = replace(error.examples[0], key="a_key_without_a_blank_" * 6, detail="many words " * 30)
+    path = tmp_path / "tables.html"
+    path.write_text(render_page(replace(full_data, errors=(replace(error, examples=(long,)),))), "utf-8")
+    tab.scheme("light")
+    tab.open(path)
+    yield tab
+    assert tab.problems == []
+
+
+def test_a_long_error_is_broken_into_lines(tables: Browser) -> None:
+    assert overflow(tables, "#errors .scroll") == 0
+
+
+def test_bars_of_one_table_can_be_compared(tables: Browser) -> None:
+    widths = tables.run("[...document.querySelectorAll('.quality .bar')].map((bar) => bar.clientWidth)")
+    assert len(set(widths)) == 1
+
+
+def test_arrows_of_sorting_follow_their_words(tables: Browser) -> None:
+    tables.size(400, 800)
+    before = "((a) => a.previousSibling.textContent.trim())"
+    heads = tables.run(f"[...document.querySelectorAll('#masks .arrow')].map({before})")
+    assert heads == ["Label", "Masks", "Mean score", "Mean area"]
+
+
+def test_the_first_column_stays_while_a_table_is_moved(tables: Browser) -> None:
+    tables.size(400, 800)
+    assert overflow(tables, "#quality .scroll") > 0
+    left = "document.querySelector('#quality tbody th').getBoundingClientRect().left"
+    before = tables.run(left)
+    tables.run("document.querySelector('#quality .scroll').scrollLeft = 60")
+    assert tables.run(left) == before
+
+
+def test_paper_has_every_table_in_full(tables: Browser) -> None:
+    tables.size(700, 990)
+    tables.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert tables.run("document.documentElement.scrollWidth") == 700
+        assert shown(tables, ".arrow") == 0
+        assert tables.run("getComputedStyle(document.querySelector('.facts pre')).maxHeight") == "none"
+    finally:
+        tables.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_every_button_has_a_name_and_every_image_words(opened: Browser) -> None:

@@ -9,6 +9,9 @@ from PIL import Image
 
 from maskmill.catalogs.report.class_cards import set_cards
 from maskmill.catalogs.report.class_gallery import ClassMask
+from maskmill.catalogs.report.data import ReportData, RunFigures
+from maskmill.catalogs.report.found import Found
+from maskmill.catalogs.report.page import render_page
 from maskmill.catalogs.report.pictures import Kit
 
 
@@ -35,6 +38,20 @@ def test_the_layer_shows_the_mask_in_its_colour(mask: ClassMask) -> None:
     assert tuple(layer[3, 6]) == (230, 85, 60, 255)
     assert 0 < layer[6, 8, 3] < 255
     assert tuple(layer[0, 0])[:3] != (230, 85, 60)
+
+
+@pytest.mark.parametrize(("corpora", "said"), [(("demo",), False), (("demo", "other"), True)])
+def test_classes_of_one_corpus_among_several_are_told_so(
+    mask: ClassMask, corpora: tuple[str, ...], said: bool
+) -> None:
+    runs = [
+        RunFigures(f"r-{c}", "label", "finished", "", 1.0, "", "", corpus=c, counted=True) for c in corpora
+    ]
+    html = render_page(
+        ReportData("catalog", 1, runs=tuple(runs)), found=Found(classes=(mask,), corpus="demo")
+    )
+    assert ("most frequent labels of demo." in html) is said
+    assert ("count all corpora" in html) is said
 
 
 def test_a_mask_without_its_photograph_is_shown_alone(mask: ClassMask) -> None:

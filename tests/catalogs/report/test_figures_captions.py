@@ -73,7 +73,7 @@ def test_captions_and_images_are_counted(figures: CaptionFigures) -> None:
 
 def test_entities_are_ranked_by_the_captions_that_were_kept(figures: CaptionFigures) -> None:
     assert figures.entities == (Bin("cat", 3), Bin("dog", 2), Bin("tree", 0))
-    assert figures.per_entity == (Bin("0", 1), Bin("1+", 2))
+    assert figures.per_entity == (Bin("0", 1), Bin("1-9", 2))
 
 
 def test_rejected_nouns_come_by_frequency_with_their_reason(figures: CaptionFigures) -> None:
@@ -155,7 +155,7 @@ def test_the_page_marks_entity_words_and_names_them_where_they_differ() -> None:
 
 @pytest.mark.parametrize(
     ("counts", "names"),
-    [([], {}), ([0], {"0": 1}), ([9, 10, 0], {"0": 1, "1+": 1, "10+": 1}), ([10**9, 10**6], {"1M+": 2})],
+    [([], {}), ([0], {"0": 1}), ([9, 10, 0], {"0": 1, "1-9": 1, "10-99": 1}), ([10**9, 10**6], {"1M+": 2})],
 )
 def test_counts_fall_into_decades(counts: list[int], names: dict[str, int]) -> None:
     assert {b.name: b.count for b in by_decade(counts) if b.count} == names
@@ -166,6 +166,17 @@ def test_every_count_falls_into_one_decade(counts: list[int]) -> None:
     bins = by_decade(counts)
     assert sum(b.count for b in bins) == len(counts)
     assert not bins or bins[-1].count
+
+
+def test_a_noun_of_two_runs_is_one_noun(tmp_path: Path) -> None:
+    catalog = Catalog.create_or_open(str(tmp_path / "catalog"))
+    for run_id, other in (("filter-1", "dog"), ("filter-2", "zebra")):
+        nouns = [entity_row(1, "cat", 9, True, "kept"), entity_row(2, other, 5, True, "kept")]
+        catalog.commit([write_rows(catalog.uri, "entities", run_id, "entities", nouns)])
+        publish_filter(catalog, run_id, CAPTIONS)
+    with connect(catalog.uri) as db:
+        figures = caption_figures(db, ["filter-1", "filter-2"])
+    assert figures.entity_reasons == (Bin("kept", 3),)
 
 
 def test_entities_are_cut_out_in_order() -> None:

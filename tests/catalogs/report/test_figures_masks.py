@@ -3,6 +3,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from maskmill.catalogs.report.data import Cooccurrence
 from maskmill.catalogs.report.figures_masks import mask_figures
 
 ROWS = [
@@ -48,6 +49,12 @@ def test_labels_that_occur_together_are_counted_by_image(db: duckdb.DuckDBPyConn
     together = mask_figures(db, ["r"]).together
     assert together.labels == ("cat", "dog", "tree")
     assert together.images == ((2, 1, 0), (1, 2, 1), (0, 1, 1))
+
+
+def test_the_greatest_share_is_of_the_rarer_label(db: duckdb.DuckDBPyConnection) -> None:
+    assert mask_figures(db, ["r"]).together.greatest_share == 1
+    assert Cooccurrence(("a", "b"), ((10, 2), (2, 8))).greatest_share == 0.25
+    assert Cooccurrence(("a",), ((10,),)).greatest_share == 0
 
 
 def test_no_run_has_no_masks(db: duckdb.DuckDBPyConnection) -> None:

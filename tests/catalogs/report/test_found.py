@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from picture_corpus import OneShard
 
 from maskmill.catalogs.report.found import PicturePlan, find_pictures
 from maskmill.catalogs.store import Catalog
-from maskmill.schemas.errors import CatalogError
+from maskmill.schemas.errors import CatalogError, ConfigError
 
 
 def test_all_parts_are_found_and_the_corpus_is_read_once(catalog: Catalog) -> None:
@@ -18,6 +20,7 @@ def test_all_parts_are_found_and_the_corpus_is_read_once(catalog: Catalog) -> No
     assert (found.comparison.first.run_id, found.comparison.second.run_id) == ("label-old", "label-new")
     assert [image.photo is not None for image in found.compared] == [True]
     assert corpus.seen == ["a", "b"]
+    assert found.corpus == corpus.name
 
 
 def test_zero_means_none(catalog: Catalog) -> None:
@@ -25,6 +28,17 @@ def test_zero_means_none(catalog: Catalog) -> None:
     found = find_pictures(catalog.uri, None, corpus, PicturePlan(pictures=0, classes=0, compared=0))
     assert (found.gallery, found.classes, found.comparison) == ((), (), None)
     assert corpus.seen == []
+
+
+@pytest.mark.parametrize("name", ["pictures", "classes", "compared"])
+def test_fewer_than_none_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be 0 or more, not -1"):
+        replace(PicturePlan(), **{name: -1})
+
+
+def test_a_run_is_not_compared_with_itself() -> None:
+    with pytest.raises(ConfigError, match="'label-new' cannot be compared with itself"):
+        PicturePlan(compare=("label-new", "label-new"))
 
 
 def test_without_the_corpus_masks_stand_alone_and_it_is_said(catalog: Catalog) -> None:

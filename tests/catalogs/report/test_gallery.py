@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import duckdb
 import pytest
 from picture_corpus import OneShard
 
-from maskmill.catalogs.report.gallery import gallery_from_catalog
+from maskmill.catalogs.report.gallery import captions_of, gallery_from_catalog
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CorpusError
 
@@ -18,6 +19,16 @@ def test_masks_of_the_counted_run_are_decoded_onto_their_picture(catalog: Catalo
     assert float(teacher.scores[teacher.labels == 2].mean()) == pytest.approx(0.5)
     assert items["a"].captions == ("a kitten",)
     assert items["a"].image.shape == (10, 10, 3)
+
+
+def test_long_and_many_captions_are_shown_in_part() -> None:
+    db = duckdb.connect()
+    db.execute("CREATE TABLE captions (run_id VARCHAR, image_id VARCHAR, caption_index INT, caption VARCHAR)")
+    db.execute("INSERT INTO captions VALUES ('r', 'a', 0, repeat('ü', 1000000)), ('r', 'a', 1, 'a cat')")
+    db.execute("INSERT INTO captions SELECT 'r', 'b', range, 'number ' || range FROM range(100)")
+    said = captions_of(db, ["a", "b"])
+    assert said["a"] == ("ü" * 400 + "…", "a cat")
+    assert said["b"] == tuple(f"number {i}" for i in range(8))
 
 
 def test_groups_are_the_most_and_the_least_certain(catalog: Catalog) -> None:

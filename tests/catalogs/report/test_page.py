@@ -81,6 +81,22 @@ def test_a_student_that_does_not_win_is_reported_so(full_data: ReportData, miou:
     assert words in Page(render_page(data)).text
 
 
+@pytest.mark.parametrize(("run_id", "said"), [("label-1", True), ("label-of-last-year", False)])
+def test_a_student_learned_from_the_masks_of_the_page_or_not(
+    full_data: ReportData, run_id: str, said: bool
+) -> None:
+    students = (replace(full_data.students[0], label_run_id=run_id), *full_data.students[1:])
+    text = Page(render_page(replace(full_data, students=students))).text
+    assert ("the student trained on them reaches 56.5 mIoU" in text) is said
+    assert ("the student reaches 56.5 mIoU" in text) is not said
+
+
+def test_codes_are_told_in_words(full_data: ReportData) -> None:
+    text = Page(render_page(full_data)).text
+    assert "truncated_image an image cut short" in text
+    assert "25%, names no entity" in text
+
+
 def test_another_protocol_is_said_beside_the_gain(full_data: ReportData) -> None:
     quality = full_data.quality
     data = replace(full_data, quality=replace(quality, teacher=quality.columns[0]))
