@@ -14,9 +14,10 @@ import fsspec
 import pyarrow as pa
 
 from ..schemas.errors import CatalogError
+from .sql_errors import sql_reported
 from .sql_functions import add_functions
 from .sql_tables import PinnedTables, quoted
-from .storage import is_local, join, locate, reported_as
+from .storage import is_local, join, locate
 from .store import Catalog
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
@@ -36,11 +37,11 @@ def connect(uri: str, version: int | str | None = None) -> duckdb.DuckDBPyConnec
         version: catalog version or tag; default: the newest.
 
     Raises:
-        CatalogError: no catalog, nothing published, or no such version.
+        CatalogError: no catalog, nothing published, no such version, or a file of it is gone or damaged.
     """
     tables = PinnedTables.of(uri, version)
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
-    with reported_as(CatalogError, f"cannot query {tables.uri!r}"):
+    with sql_reported(f"cannot query {tables.uri!r}"):
         fs, _ = locate(tables.uri)
         if not is_local(fs):
             _remember_listings(fs, tables.files)

@@ -40,11 +40,17 @@ def read_tag(uri: str, name: str) -> int | None:
     """
     if not _NAME.fullmatch(name):
         return None
+    file = _uri(uri, name)
     with reported_as(CatalogError, f"cannot read tag {name!r} of {uri!r}"):
-        fs, path = locate(_uri(uri, name))
-        with suppress(FileNotFoundError):
+        fs, path = locate(file)
+        try:
             return int(json.loads(fs.cat_file(path))["version"])
-    return None
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, ValueError) as err:
+            raise CatalogError(
+                f"cannot read tag {name!r}: remove {file!r}, which is damaged, and give the tag again"
+            ) from err
 
 
 def resolved(uri: str, version: int | str | None, newest: int) -> int:

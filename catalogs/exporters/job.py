@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...schemas.errors import CatalogError, ConfigError
-from ..storage import is_local, locate, one_line
+from ..storage import is_local, locate, one_line, reported_as
 from .base import ExportJob, Writer
 from .coco import CocoWriter
 from .config import ExportConfig, Format
@@ -91,11 +91,11 @@ def export(
     source = ExportSource(uri, config)
     folder = ExportFolder(_local(out))
     plan = _plan(source, config)
-    if (finished := _finished(folder, plan)) is not None:
-        return _summary(folder.out, finished, 0)
-    job = ExportJob(config, source.classes, folder, _origin(source))
-    writer = WRITERS[config.format](job)
     try:
+        if (finished := _finished(folder, plan)) is not None:
+            return _summary(folder.out, finished, 0)
+        job = ExportJob(config, source.classes, folder, _origin(source))
+        writer = WRITERS[config.format](job)
         with folder.locked():
             # Another process may have finished it between the first look and the lock.
             if (finished := _finished(folder, plan)) is not None:
@@ -207,7 +207,15 @@ def _summary(out: Path, manifest: Mapping[str, Any], written: int) -> ExportSumm
 
 
 def _local(out: str | Path) -> Path:
-    fs, path = locate(str(out)) if "://" in str(out) else (None, str(out))
-    if fs is not None and not is_local(fs):
+    """Return the folder that a path or URI names.
+
+    Raises:
+        ConfigError: it is on no local disk.
+    """
+    if "://" not in str(out):
+        return Path(out).resolve()
+    with reported_as(ConfigError, f"an export cannot be written to {str(out)!r}"):
+        fs, path = locate(str(out))
+    if not is_local(fs):
         raise ConfigError(f"an export is written to a local folder, not to {str(out)!r}")
     return Path(path).resolve()

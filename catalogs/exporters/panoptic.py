@@ -103,8 +103,10 @@ class PanopticWriter:
                 box = ids[part.y : part.y + part.pixels.shape[0], part.x : part.x + part.pixels.shape[1]]
                 box[part.pixels] = len(classes)
                 classes.append(mask.class_id)
-        seen, dense = np.unique(np.append(0, ids), return_inverse=True)
-        return dense[1:].reshape(ids.shape).astype(np.uint32), [classes[i] for i in seen[1:]]
+        seen = np.bincount(ids.ravel(), minlength=len(classes)) > 0
+        seen[0] = True
+        dense = (np.cumsum(seen) - 1).astype(np.uint32)
+        return dense[ids], [classes[i] for i in np.flatnonzero(seen)[1:]]
 
     def _part(self, shard_id: str, split: str) -> Path:
         return self._job.folder.part(f"{shard_id}.{split}.panoptic.jsonl")

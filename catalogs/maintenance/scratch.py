@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import duckdb
 
-from ...schemas.errors import CatalogError
+from ..sql_errors import sql_reported
 from ..sql_tables import RUN_OF_FILE, quoted, quoted_name
-from ..storage import is_local, locate, reported_as
+from ..storage import is_local, locate
 
 # What does not fit goes to files in the folder for temporary files.
 _MEMORY = "384MB"
@@ -29,7 +29,7 @@ def scratch(uri: str) -> Iterator[duckdb.DuckDBPyConnection]:
     }
     with (
         tempfile.TemporaryDirectory(prefix="maskmill-") as folder,
-        reported_as(CatalogError, f"cannot read the files of {uri!r}"),
+        sql_reported(f"cannot read the files of {uri!r}"),
         duckdb.connect(":memory:", config=config) as connection,
     ):
         fs, _ = locate(uri)

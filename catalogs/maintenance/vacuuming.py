@@ -81,9 +81,9 @@ def vacuum(uri: str, keep_days: float = KEEP_DAYS, dry_run: bool = True) -> Vacu
         dry_run: delete nothing.
 
     Raises:
-        CatalogError: no catalog, nothing published, or the store refuses.
+        CatalogError: no catalog, nothing published, ``keep_days`` below 0, or the store refuses.
     """
-    if keep_days < 0:
+    if not keep_days >= 0:  # nor is what is no number
         raise CatalogError(f"{keep_days} days cannot be kept: give 0 or more")
     catalog = Catalog.open(uri)
     oldest = time.time() - keep_days * _DAY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,8 +39,8 @@ class VersionEntry:
     tags: tuple[str, ...]
 
     def fields(self) -> dict[str, Any]:
-        """Return name -> value."""
-        return dict(vars(self))
+        """Return name -> value, of ``counts`` what the JSON holds."""
+        return {**vars(self), "counts": json.loads(self.counts) if self.counts else None}
 
 
 def history(uri: str) -> list[VersionEntry]:

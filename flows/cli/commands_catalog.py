@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ...schemas.config import load_config
+from ...schemas.config_files import load_config
 from ...schemas.errors import ConfigError
 from .app import app
 from .options import Flag, OutputOptions, Version, version_or_tag
@@ -153,9 +154,14 @@ def sql_script(
 ) -> None:
     """Print the views of a version as SQL for the plain `duckdb` program."""
     from ...catalogs.sql_script import sql_script as script
+    from ...catalogs.storage import reported_as
 
     text = script(uri, version_or_tag(version))
-    print(text, end="") if out is None else out.write_text(text, "utf-8")
+    if out is None:
+        print(text, end="")
+        return
+    with reported_as(ConfigError, f"cannot write {str(out)!r}"):
+        out.write_text(text, "utf-8")
 
 
 @app.command(
@@ -170,7 +176,7 @@ Examples:
 def export(
     uri: str,
     *,
-    out: Annotated[Path, Parameter(help="A new or empty folder.")],
+    out: Annotated[str, Parameter(help="A new or empty folder.")],
     format: Literal["coco", "coco-panoptic", "index-png", "yolo-seg", "webdataset", "hf", "labelstudio"],
     version: Version = None,
     run_id: Annotated[str | None, Parameter(help="Label run; default: the newest in the version.")] = None,
@@ -208,14 +214,15 @@ def export(
     }
     settings = load_config(ExportConfig, config, given)
     with reporting(output) as summary:
-        done = write(uri, out.resolve(), settings, summary.watcher)
+        done = write(uri, out, settings, summary.watcher)
         summary.add(catalog=uri, version=done.version, run_id=done.run_id, **done.counts)
         reviews = len(done.review_run_ids)
         if reviews:
             summary.notes.append(
                 f"{done.counts.get('corrected', 0)} images are as people left them (review runs: {reviews})"
             )
-        summary.notes.append(f"written to {out.resolve()}")
+        what = "written to" if done.shards_done else "nothing was left to write in"
+        summary.notes.append(f"{what} {done.out}")
 
 
 @review.command(name="import")
@@ -249,3 +256,11 @@ def import_(
         summary.add(catalog=uri, version=done.version, run_id=done.run_id, **done.counts)
         if done.resumed:
             summary.notes.append("These corrections are in the catalog already.")
+        if done.counts.get("unreviewed"):
+            summary.notes.append(
+                f"{done.counts['unreviewed']} images that nobody has looked at were left out."
+            )
+        if done.counts.get("errors"):
+            # Run ids are letters, digits and . _ - alone.
+            why = f"SELECT key, reason, detail FROM errors WHERE run_id = '{done.run_id}'"  # noqa: S608
+            summary.notes.append(f'What was not taken, and why: maskmill sql {quote(uri)} "{why}"')

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -89,7 +90,7 @@ def _shown(key: str, value: Any) -> str:
 def print_found(fields: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Print what a look at a catalog found: its fields, then one table line for each row."""
     if as_json:
-        print(json.dumps({**fields, "rows": list(rows)}, default=str))
+        print(json.dumps({**fields, "rows": list(rows)}, default=_as_json))
         return
     import pyarrow as pa
 
@@ -98,7 +99,25 @@ def print_found(fields: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], as
     told = {name: value for name, value in fields.items() if value not in (None, [], ())}
     width = max((len(name) for name in told), default=0)
     for name, value in told.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-        print(f"{name.replace('_', ' '):<{width}}  {shown}")
+        print(f"{name.replace('_', ' '):<{width}}  {_told(value)}")
     if rows:
-        print(format_table(pa.Table.from_pylist([dict(row) for row in rows]), "table"))
+        lines = [{name: _told(value) for name, value in row.items()} for row in rows]
+        print(format_table(pa.Table.from_pylist(lines), "table"))
+
+
+def _told(value: Any) -> Any:
+    """Return a value as a person reads it: several with commas, those of one entry with blanks."""
+    match value:
+        case datetime():
+            return value.isoformat(" ", "seconds")
+        case Mapping():
+            return ", ".join(f"{name} {number}" for name, number in value.items())
+        case list() | tuple():
+            return ", ".join(
+                " ".join(map(str, one)) if isinstance(one, list | tuple) else str(one) for one in value
+            )
+    return value
+
+
+def _as_json(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -19,7 +19,7 @@ from maskmill.catalogs.exporters.config import Format
 from maskmill.catalogs.exporters.key_table import key_line
 from maskmill.catalogs.exporters.records import ExportRecord
 from maskmill.catalogs.store import Catalog
-from maskmill.schemas.config import load_config
+from maskmill.schemas.config_files import load_config
 
 Block = tuple[str, str]
 

@@ -203,3 +203,11 @@ def test_a_stage_progress_can_watch() -> None:
 
     watcher: ExportProgress = SILENT
     assert all(hasattr(watcher, name) for name in ("start", "advance", "finish", "say"))
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_and_stays(labelled: Catalog, tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    file.write_bytes(b"mine")
+    with pytest.raises(CatalogError, match=r"cannot write export .*out"):
+        export(labelled.uri, file, _config())
+    assert file.read_bytes() == b"mine"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -74,9 +75,13 @@ def test_a_version_that_is_not_there_cannot_be_tagged_or_read(labelled: Catalog)
 
 def test_a_damaged_tag_is_an_error_that_names_it(labelled: Catalog) -> None:
     tag(labelled.uri, "paper", 1)
-    Path(labelled.uri, ".tags", "paper.json").write_text("{")
-    with pytest.raises(CatalogError, match="cannot read tag 'paper'"):
-        labelled.resolve("paper")
+    file = Path(labelled.uri, ".tags", "paper.json")
+    for body in ("{", "[]", "{}", '{"version": "x"}'):
+        file.write_text(body)
+        with pytest.raises(
+            CatalogError, match=f"cannot read tag 'paper': remove {re.escape(repr(str(file)))}"
+        ):
+            labelled.resolve("paper")
 
 
 def test_a_version_that_was_vacuumed_cannot_be_tagged(labelled: Catalog) -> None:

@@ -129,6 +129,7 @@ def test_staged_files_go_with_their_finished_run_only(labelled: Catalog) -> None
     assert Path(labelled.uri, ".staging", "b", "0.parquet").exists()
 
 
-def test_a_negative_age_is_refused(labelled: Catalog) -> None:
+@pytest.mark.parametrize("days", [-1, float("nan")])
+def test_an_age_that_is_none_is_refused(labelled: Catalog, days: float) -> None:
     with pytest.raises(CatalogError, match="give 0 or more"):
-        vacuum(labelled.uri, keep_days=-1)
+        vacuum(labelled.uri, keep_days=days)
