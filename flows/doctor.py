@@ -121,7 +121,8 @@ def _nltk() -> Iterator[Finding]:
     from ..tasks.nltk_data import HOW_TO_GET, missing_data
 
     missing = missing_data()
-    detail = "found" if missing is None else f"{missing}; captions use the named entity set of the demo"
+    without = "a run that derives entities tries to download it, else it uses the named set of the demo"
+    detail = "found" if missing is None else f"{missing}; {without}"
     remedy = "" if missing is None else f"{HOW_TO_GET}, or set NLTK_DATA to a folder that has it"
     yield Finding("NLTK", "data", "ok" if missing is None else "gap", detail, remedy)
 

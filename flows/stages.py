@@ -32,10 +32,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_LASTING = (MaskmillError, FileExistsError, PermissionError, NotADirectoryError, IsADirectoryError)
+
+
 def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
-    """A stage is tried again after an operating-system or network fault, never after a deliberate error."""
+    """A stage is tried again after an operating-system or network fault, unless time does not mend it."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, OSError) and not isinstance(error, MaskmillError)
+    return isinstance(error, OSError) and not isinstance(error, _LASTING)
 
 
 def stage(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:

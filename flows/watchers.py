@@ -72,7 +72,8 @@ class LineProgress:
         if self._meter is None:
             return
         self._meter.add(done, counts)
-        if time.monotonic() - self._last >= self._every:
+        last = self._meter.done == self._meter.total  # `finish` writes that line
+        if not last and time.monotonic() - self._last >= self._every:
             self._last = time.monotonic()
             self._write(self._meter.line())
 

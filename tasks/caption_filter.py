@@ -35,7 +35,7 @@ from .runs import (
     run_row,
 )
 from .staging import Staging
-from .tally import committed_rows
+from .tally import committed_reasons, committed_rows, most_often
 
 ANCHOR: Final = "captions"
 _GIVEN_UP: Final = "shards-given-up"
@@ -233,7 +233,8 @@ class _Stage:
     def _check_errors(self, errors: int, images: int) -> None:
         limit = self.config.pool.error_limit
         if errors > limit * (errors + images):
+            reasons = committed_reasons(self.catalog, self.head.run_id)
             raise StageError(
-                f"{errors} of {errors + images} samples are bad, more than the limit of {limit:.0%}; read "
-                "table errors of this run, mend the corpus, or raise pool.error_limit"
+                f"{errors} of {errors + images} samples are bad, more than the limit of {limit:.0%} "
+                f"(pool.error_limit); {most_often(reasons)}"
             )

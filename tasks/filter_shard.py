@@ -149,7 +149,8 @@ class FilterJob:
             if len(rows) or table == "captions"
         )
         kept = pc.sum(captions["keep"]).as_py() or 0
-        counts = {"captions": captions.num_rows, "captions_kept": kept, "errors": len(errors)}
+        number = pc.count(captions["caption"]).as_py()  # without the rows of images that have none
+        counts = {"captions": number, "captions_kept": kept, "errors": len(errors)}
         return FilterResult(adds, counts)
 
     def _tables(self, match: ColumnMatch, item: FilterItem) -> Iterator[pa.Table]:

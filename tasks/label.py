@@ -19,7 +19,7 @@ from .label_shard import LabelItem, LabelResult
 from .pool import PoolEvent, run_pool, session
 from .progress import SILENT, Progress
 from .runs import RunEnd, RunSummary, claim_run, finished_run, run_row
-from .tally import committed_labels, committed_rows, repeated_images
+from .tally import committed_labels, committed_reasons, committed_rows, most_often, repeated_images
 
 if TYPE_CHECKING:  # at run time it would import torch into drivers that have nothing left to do
     from ..models.segmenters import Segmenter
@@ -80,7 +80,7 @@ class _Driver:
         self._committer = Committer(catalog, ANCHOR)
         self._weights = dict(plan.weights)
         self._seconds: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
+        self._reasons = committed_reasons(catalog, self._run_id)
         self._lost: list[tuple[LabelItem, str]] = []
         done = catalog.committed(ANCHOR, self._run_id)
         torn = catalog.committed("errors", self._run_id) - done
@@ -139,10 +139,9 @@ class _Driver:
         bad, seen = self._samples["errors"], self._samples["errors"] + self._samples["images"]
         expected = seen * len(self._plan.items) / max(1, self._shards)
         if bad > self._config.pool.error_limit * expected:
-            often = ", ".join(f"{reason} ({number})" for reason, number in self._reasons.most_common(3))
             raise StageError(
                 f"{bad} of {seen} samples are bad, which breaks the limit for the whole run of "
-                f"{self._config.pool.error_limit:.0%} (pool.error_limit); most often: {often}"
+                f"{self._config.pool.error_limit:.0%} (pool.error_limit); {most_often(self._reasons)}"
             )
 
     def _commit_lost(self) -> None:

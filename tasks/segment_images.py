@@ -91,6 +91,7 @@ def segment_images(
         ConfigError, WeightsError: before any image is read; or the segmenter has no heat maps to show.
     """
     images = _images(request.source)
+    targets = _targets(request, images)
     if make is None:
         config, _ = prepare_segmenter(config)
     segmenter = (make or default_segmenter)(config)
@@ -99,7 +100,7 @@ def segment_images(
     results: list[Segmented | Refused] = []
     progress.start("segment", len(images), "images")
     try:
-        for image, target in zip(images, _targets(request, images), strict=True):
+        for image, target in zip(images, targets, strict=True):
             results.append(_one(segmenter, request, image, target))
             progress.advance(1)
     finally:
@@ -157,8 +158,14 @@ def _images(source: Path) -> list[Path]:
 
 
 def _targets(request: SegmentRequest, images: Sequence[Path]) -> list[Path]:
-    """Where each overlay goes; files of one name and several suffixes keep apart."""
+    """Where each overlay goes; files of one name and several suffixes keep apart.
+
+    Raises:
+        ConfigError: the suffix is none of a picture.
+    """
     if request.source.is_file() and request.out.suffix:
+        if Image.registered_extensions().get(request.out.suffix.lower()) not in Image.SAVE:
+            raise ConfigError(f"picture {str(request.out)!r} cannot be written: give a .png or .jpg")
         return [request.out]
     stems = [image.stem for image in images]
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -26,6 +27,20 @@ def committed_rows(catalog: Catalog, run_id: str, tables: Iterable[str]) -> dict
 def committed_labels(catalog: Catalog, run_id: str) -> set[str]:
     """Return the distinct labels of the run's masks."""
     return set().union(*_map(_labels, catalog.run_files("masks", run_id)))
+
+
+def committed_reasons(catalog: Catalog, run_id: str) -> Counter[str]:
+    """Return reason -> number of the run's errors, published or not."""
+    reasons: Counter[str] = Counter()
+    for found in _map(_reasons, catalog.run_files("errors", run_id)):
+        reasons.update(found)
+    return reasons
+
+
+def most_often(reasons: Counter[str]) -> str:
+    """Return how a run that ends for its errors tells them: no version shows the rows of a failed run."""
+    often = ", ".join(f"{reason} ({number})" for reason, number in reasons.most_common(3))
+    return f"most often: {often}. Mend the corpus, or raise the limit to have each in the table errors"
 
 
 def repeated_images(catalog: Catalog, run_id: str) -> int:
@@ -54,3 +69,8 @@ def _rows(uri: str) -> int:
 def _labels(uri: str) -> set[str]:
     with fsspec.open(uri, "rb") as file:
         return set(pq.read_table(file, columns=["label"])["label"].unique().to_pylist())
+
+
+def _reasons(uri: str) -> list[str]:
+    with fsspec.open(uri, "rb") as file:
+        return list(pq.read_table(file, columns=["reason"])["reason"].to_pylist())

@@ -91,4 +91,9 @@ def run(arguments: list[str]) -> int:
         # Whoever reads has seen enough, e.g. `head`; the interpreter must not stumble over it at exit again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as err:
+        if not err.filename or not err.strerror:
+            raise  # without a file and a reason only the traceback says what happened
+        print(f"maskmill: {err.filename}: {err.strerror}", file=sys.stderr)
+        return 1
     return code if isinstance(code, int) else 0

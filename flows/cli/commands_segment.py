@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from pydantic import BaseModel
 
-from ...schemas.config import ObjectnessConfig, SegmenterConfig, load_config
+from ...schemas.config import ObjectnessConfig, SegmenterConfig
+from ...schemas.config_files import load_config
 from ...schemas.errors import ConfigError
 from ...schemas.vocabulary import Vocabulary, load_vocabulary
 from .app import app

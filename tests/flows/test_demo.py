@@ -16,7 +16,6 @@ from maskmill.catalogs.store import Catalog
 from maskmill.flows import stages
 from maskmill.flows.demo import demo
 from maskmill.schemas.config import (
-    DemoConfig,
     EvaluateConfig,
     FilterConfig,
     LabelConfig,
@@ -24,6 +23,7 @@ from maskmill.schemas.config import (
     SegmenterConfig,
     TrainConfig,
 )
+from maskmill.schemas.demo_config import DemoConfig
 
 INLINE = PoolConfig(backend="inline")
 SMALL = DemoConfig(

@@ -182,7 +182,10 @@ def test_a_fault_of_the_network_is_tried_again(
     assert len(events) == 1
 
 
-@pytest.mark.parametrize(("error", "tries"), [(OSError("disk on fire"), 3), (ValueError("a bug"), 1)])
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [(OSError("disk on fire"), 3), (PermissionError("not yours"), 1), (ValueError("a bug"), 1)],
+)
 def test_only_faults_of_the_system_are_tried_again_and_then_raised(
     error: Exception,
     tries: int,

@@ -68,6 +68,16 @@ def test_lines_come_at_intervals_and_once_more_at_the_end(clock: Clock) -> None:
     assert len(lines) == 2
 
 
+def test_a_last_advance_that_comes_late_is_not_told_twice(clock: Clock) -> None:
+    lines: list[str] = []
+    progress = LineProgress(lines.append, every=10.0)
+    progress.start("filter", 1)
+    clock.now += 30
+    progress.advance(1)
+    progress.finish()
+    assert lines == ["filter: 1/1 shards"]
+
+
 def test_an_advance_outside_a_stage_is_ignored() -> None:
     lines: list[str] = []
     progress = LineProgress(lines.append, every=0.0)

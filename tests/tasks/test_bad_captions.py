@@ -14,9 +14,10 @@ from real_captions import data_folder
 
 from maskmill.catalogs.query import query
 from maskmill.schemas.config import CorpusConfig, FilterConfig, PoolConfig
-from maskmill.schemas.errors import CorpusError
+from maskmill.schemas.errors import CorpusError, StageError
 from maskmill.tasks.caption_filter import filter_run
 
+INLINE = PoolConfig(backend="inline")
 WILD = {
     "null": None,
     "empty": "",
@@ -125,6 +126,22 @@ def test_a_shard_that_vanishes_between_plan_and_work_is_given_up_alone(
     assert set(rows) == {"a", "c"}
     (error,) = query(str(tmp_path / "catalog"), "SELECT shard_id, reason, detail FROM errors").to_pylist()
     assert (error["shard_id"], error["reason"]) == ("b", "shard_quarantined")
+
+
+def test_too_many_bad_samples_end_the_run_with_their_reasons(tmp_path: Path) -> None:
+    (tmp_path / "wild.parquet").write_text("no Parquet")
+    corpus, config = (
+        CorpusConfig(uri=str(tmp_path / "wild.parquet")),
+        FilterConfig(entities="demo", pool=INLINE),
+    )
+    said = r"1 of 1 samples are bad.*most often: unreadable_shard \(1\). Mend the corpus, or raise the limit"
+    with pytest.raises(StageError, match=said):
+        filter_run(corpus, str(tmp_path / "catalog"), config)
+    assert query(str(tmp_path / "catalog"), "FROM errors").num_rows == 0
+    lenient = config.model_copy(update={"pool": PoolConfig(backend="inline", error_limit=1)})
+    filter_run(corpus, str(tmp_path / "catalog"), lenient)
+    (error,) = query(str(tmp_path / "catalog"), "FROM errors").to_pylist()
+    assert error["reason"] == "unreadable_shard"
 
 
 def test_a_corpus_that_is_not_there_is_said_before_a_catalog_is_made(tmp_path: Path) -> None:

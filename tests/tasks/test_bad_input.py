@@ -15,6 +15,7 @@ from PIL import Image
 from maskmill.catalogs.query import query
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import CorpusConfig, LabelConfig, PoolConfig, SegmenterConfig
+from maskmill.schemas.errors import StageError
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.label import label_run
@@ -105,9 +106,9 @@ def corpus(tmp_path: Path) -> CorpusConfig:
     return CorpusConfig(uri=str(folder))
 
 
-def label(corpus: CorpusConfig, catalog: Path, **fields: object) -> RunSummary:
+def label(corpus: CorpusConfig, catalog: Path, limit: float = 0.5, **fields: object) -> RunSummary:
     factory = fields.pop("factory", WholeImage)
-    pool = PoolConfig(backend="inline", error_limit=0.5)
+    pool = PoolConfig(backend="inline", error_limit=limit)
     config = LabelConfig.model_validate({"max_pixels": 2_000_000, "min_area": 1, "pool": pool, **fields})
     return label_run(corpus, str(catalog), config, segmenter_factory=factory)  # type: ignore[arg-type]
 
@@ -147,6 +148,17 @@ def test_every_bad_file_is_an_error_row_and_every_other_image_is_labelled(
         "repeated": 0,
         "shards": 3,
     }
+
+
+def test_a_run_that_is_tried_again_still_says_why_it_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "wild"
+    folder.mkdir()
+    with tarfile.open(folder / "00000.tar", "w") as archive:
+        for name, body in {"good.png": GOOD["dot.png"], "empty.jpg": b"", "other.jpg": b""}.items():
+            add(archive, name, body)
+    for _ in range(2):
+        with pytest.raises(StageError, match=r"2 of 3 samples are bad.*most often: empty_file \(2\)\. Mend"):
+            label(CorpusConfig(uri=str(folder)), tmp_path / "catalog", vocabulary="demo")
 
 
 def test_an_image_without_a_caption_has_no_vocabulary_and_still_a_row(

@@ -88,6 +88,15 @@ def test_no_image_is_an_error(folder: Path) -> None:
         _segment(SegmentRequest(folder / "empty", folder / "o", RED))
 
 
+@pytest.mark.parametrize("name", ["o.unknown", "o.psd"])
+def test_a_suffix_of_no_picture_is_refused_before_any_work(folder: Path, name: str) -> None:
+    def make(config: SegmenterConfig) -> FakeSegmenter:
+        raise AssertionError("loaded")
+
+    with pytest.raises(ConfigError, match=r"cannot be written: give a \.png or \.jpg"):
+        segment_images(SegmentRequest(folder / "b.png", folder / name, RED), CONFIG, make=make)
+
+
 def test_a_picture_that_cannot_be_written_is_a_config_error(folder: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
-        _segment(SegmentRequest(folder / "b.png", folder / "o.unknown", RED))
+        _segment(SegmentRequest(folder / "b.png", folder / "notes.txt" / "o.png", RED))

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from maskmill.catalogs.files import write_rows
 from maskmill.catalogs.store import Catalog
+from maskmill.schemas.errors import ErrorReason
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.samples import Shard
 from maskmill.schemas.vocabulary import Vocabulary
-from maskmill.tasks.label_rows import DecodedImage, ShardRows
-from maskmill.tasks.tally import committed_labels, committed_rows
+from maskmill.tasks.label_rows import DecodedImage, ShardRows, error_row
+from maskmill.tasks.tally import committed_labels, committed_reasons, committed_rows
 
 
 def test_only_committed_rows_of_the_run_are_counted(tmp_path: Path) -> None:
@@ -30,3 +32,17 @@ def test_only_committed_rows_of_the_run_are_counted(tmp_path: Path) -> None:
     assert committed_labels(catalog, "r") == {"cat", "dog"}
     assert committed_rows(catalog, "nobody", tables) == {"images": 0, "masks": 0, "errors": 0}
     assert committed_labels(catalog, "nobody") == set()
+
+
+def test_reasons_of_errors_are_counted_over_the_files_of_the_run(tmp_path: Path) -> None:
+    catalog = Catalog.create_or_open(str(tmp_path / "catalog"))
+    unreadable, taken = ErrorReason.UNREADABLE_SHARD, ErrorReason.DUPLICATE_KEY
+    for run, shard, reasons in (
+        ("r", "0", [taken, taken]),
+        ("r", "1", [unreadable, taken]),
+        ("x", "0", [taken]),
+    ):
+        rows = [error_row("filter", "c", shard, None, reason, "detail") for reason in reasons]
+        catalog.commit([write_rows(catalog.uri, "errors", run, shard, rows)])
+    assert committed_reasons(catalog, "r").most_common() == [(taken, 3), (unreadable, 1)]
+    assert not committed_reasons(catalog, "nobody")
