@@ -33,6 +33,8 @@ lint: $(INSTALLED)  ## Style, types and import rules; types are checked on an in
 	rm -rf build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(COPY) .
 	cd $(COPY) && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache
+	cd benchmarks && MYPYPATH=$(abspath $(COPY)):../tests/support $(abspath $(BIN))/mypy --explicit-package-bases \
+	  --config-file ../pyproject.toml --cache-dir ../.mypy_cache *.py
 	PYTHONPATH=$(COPY) $(BIN)/lint-imports
 
 format: $(INSTALLED)  ## Format and fix what can be fixed

@@ -29,13 +29,14 @@ from demo_scenes import RememberedCrops, clip_diy
 from numpy.typing import NDArray
 from paper_tables import CLIP_DIY_TABLE_4, FOUND, FOUND_BKG, NONE
 
+from maskmill.catalogs.report.found import PicturePlan
 from maskmill.models.metrics import ConfusionMatrix
 from maskmill.models.objectness import FoundBkg, FoundObjectness, NoObjectness, Objectness, load_head
 from maskmill.models.segmenters import Segmenter
 from maskmill.models.segmenters.clip_diy_options import ClipDiyOptions
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.vocabulary import Vocabulary
-from maskmill.tasks.report import write_report
+from maskmill.tasks.report import ReportPlan, write_report
 
 Method = Callable[[photographs.Photo], photographs.Painting]
 MODES = ("paper", "released")
@@ -125,7 +126,8 @@ def main() -> None:
     seconds = time.perf_counter() - began
     print(f"{summary.counts['images']} photos, {summary.counts['masks']} masks, {seconds:.0f} s")
     print_scores(corpus, head, catalog)
-    write_report(catalog, out / "report.html", pictures=36, images=str(corpus.images))
+    plan = ReportPlan(shown=PicturePlan(pictures=36), images=str(corpus.images))
+    write_report(catalog, out / "report.html", plan)
     print(f"report: {out / 'report.html'}")
 
 

@@ -1,10 +1,11 @@
 """How fast a trainer reads images and label maps: from a catalog, and from files of JPEG and index PNG.
 
 Usage: [MASKMILL_REALDATA=FOLDER] OMP_NUM_THREADS=1 python benchmarks/mask_dataset.py
-       [--images 600] [--rounds 5] [--rows 20000]
+       [--images 1000] [--rounds 5] [--rows 20000]
 
-Photographs are COCO's with their annotated things where MASKMILL_REALDATA is set, and else smooth noise of
-640 x 480 pixels with blobs of five classes. Both sides hold the same JPEG bytes and the same label maps: one
+Photographs are COCO's with their annotated things where MASKMILL_REALDATA is set, each again under another
+name until there are --images of them, and else smooth noise of 640 x 480 pixels with blobs of five classes.
+Shards hold 1,000 images. Both sides hold the same JPEG bytes and the same label maps: one
 as a catalog over tars, and over a folder of the files, the other as files. That is asserted. Both decode
 JPEGs by the same function. The same ``DataLoader`` reads both in the same shuffled order (of a stream: each
 in a shuffled order of its own), and cuts 256 x 256 pixels of image and label map for batches of 8. The
@@ -29,6 +30,7 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -181,14 +183,15 @@ def print_opening(root: Path, rows: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, default=600)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=20_000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     given, count = os.environ.get("MASKMILL_REALDATA"), arguments.images
-    photos = list(real_photos(Path(given) / "coco_photos", count) if given else drawn_photos(count))
-    kind = "COCO photographs" if given else "drawn images"
+    drawn = list(real_photos(Path(given) / "coco_photos", count) if given else drawn_photos(count))
+    photos = list(islice(cycle(drawn), count))
+    kind = f"images of {len(drawn)} COCO photographs" if given else "drawn images"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         files = Files(root, write_both(root, photos))

@@ -27,7 +27,7 @@ from maskmill.catalogs.rle import mask_rows
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.schemas.samples import image_id
 
-SHARD = 100
+SHARD = 1000  # images of a tar; img2dataset's own default is 10,000
 NAMES = tuple("background" if i == 0 else f"class {i:02d}" for i in range(91))
 
 
