@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ.setdefault(name, value)
     from . import (  # noqa: F401  (importing registers the commands)
         commands_catalog,
+        commands_exchange,
         commands_probe,
         commands_read,
         commands_run,

@@ -14,6 +14,7 @@ import pytest
 
 from maskmill.flows.cli import (  # noqa: F401  (importing registers the commands)
     commands_catalog,
+    commands_exchange,
     commands_probe,
     commands_read,
     commands_run,
