@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,27 +73,3 @@ def config(**fields: Any) -> LabelConfig:
 
 def rows(catalog: str, sql: str) -> list[dict[str, Any]]:
     return query(catalog, sql).to_pylist()
-
-
-class Watcher:
-    """A progress that remembers, and may act on each advance."""
-
-    def __init__(self, on_advance: Callable[[], None] = lambda: None) -> None:
-        self.said: list[str] = []
-        self.stages: list[tuple[str, int]] = []
-        self.counts = {"images": 0, "masks": 0, "errors": 0}
-        self.on_advance = on_advance
-
-    def start(self, stage: str, total: int, unit: str = "shards") -> None:
-        self.stages.append((stage, total))
-
-    def advance(self, done: int, **counts: int) -> None:
-        for name, number in counts.items():
-            self.counts[name] += number
-        self.on_advance()
-
-    def finish(self) -> None:
-        self.stages.append(("finished", 0))
-
-    def say(self, line: str) -> None:
-        self.said.append(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,30 +78,6 @@ SHARDS: dict[str, dict[str, Drawn]] = {
     },
     "00002": {"2000": Drawn(jpeg(4), (("dog", 0.625, disc(64, 48, 30)),))},
 }
-
-
-@dataclass
-class Watcher:
-    """A progress that remembers what it was told, and can end a run after some shards."""
-
-    stop_after: int | None = None
-    shards: int = 0
-    said: list[str] = field(default_factory=list)
-    total: int = 0
-
-    def start(self, stage: str, total: int, unit: str = "shards") -> None:
-        self.total = total
-
-    def advance(self, done: int, **counts: int) -> None:
-        self.shards += done
-        if self.stop_after is not None and self.shards >= self.stop_after:
-            raise KeyboardInterrupt
-
-    def finish(self) -> None:
-        pass
-
-    def say(self, line: str) -> None:
-        self.said.append(line)
 
 
 def write_shards(folder: Path, shards: dict[str, dict[str, Drawn]]) -> None:

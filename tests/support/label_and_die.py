@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 
-from colour_labelling import ColourSegmenter, Watcher, config
+from colour_labelling import ColourSegmenter, config
+from watching import Watcher
 
 from maskmill.schemas.config import CorpusConfig
 from maskmill.tasks.label import label_run

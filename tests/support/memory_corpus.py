@@ -69,26 +69,6 @@ def open_in_memory(monkeypatch: pytest.MonkeyPatch) -> MemoryCorpus:
     return made
 
 
-class Said:
-    """Progress that remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.stages: list[tuple[str, int]] = []
-
-    def start(self, stage: str, total: int, unit: str = "shards") -> None:
-        self.stages.append((stage, total))
-
-    def advance(self, done: int, **counts: int) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
 def rows(catalog: str, table: str, run: RunSummary) -> list[dict[str, Any]]:
     files = Catalog.open(catalog).run_files(table, run.run_id)
     return [row for uri in sorted(files) for row in pq.read_table(uri).to_pylist()]

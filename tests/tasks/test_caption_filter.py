@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from memory_corpus import CORPUS, INLINE, MemoryCorpus, Said, open_in_memory, rows
+from memory_corpus import CORPUS, INLINE, MemoryCorpus, open_in_memory, rows
+from watching import Watcher
 
 from maskmill.catalogs.corpora.batches import CaptionRow, in_batches
 from maskmill.catalogs.store import Catalog
@@ -76,14 +77,14 @@ def test_a_shard_that_cannot_be_read_is_given_up_and_the_others_are_filtered(
     corpus: MemoryCorpus, tmp_path: Path
 ) -> None:
     corpus.broken = {"00001"}
-    said = Said()
+    watcher = Watcher()
     pool = PoolConfig(backend="inline", error_limit=0.5)
-    run = filter_run(CORPUS, str(tmp_path), FilterConfig(entities="demo", pool=pool), progress=said)
+    run = filter_run(CORPUS, str(tmp_path), FilterConfig(entities="demo", pool=pool), progress=watcher)
     (row,) = rows(str(tmp_path), "errors", run)
     assert (row["shard_id"], row["reason"]) == ("00001", "shard_quarantined")
     assert "00001 is gone" in row["detail"]
     assert run.counts["images"] == 3
-    assert any("given up" in line for line in said.lines)
+    assert any("given up" in line for line in watcher.said)
 
 
 def test_an_unknown_entity_set_is_a_configuration_fault_before_the_corpus_is_opened(tmp_path: Path) -> None:

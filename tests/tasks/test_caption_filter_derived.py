@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from memory_corpus import CORPUS, INLINE, MemoryCorpus, Said, open_in_memory, rows
+from memory_corpus import CORPUS, INLINE, MemoryCorpus, open_in_memory, rows
+from watching import Watcher
 
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import FilterConfig, PoolConfig
@@ -72,9 +73,9 @@ def test_a_derived_set_is_selected_from_the_corpus_and_recorded(corpus: MemoryCo
 def test_without_nltk_data_one_line_says_that_the_demo_set_is_used(
     corpus: MemoryCorpus, tmp_path: Path
 ) -> None:
-    said = Said()
-    run = filter_run(CORPUS, str(tmp_path), FilterConfig(pool=INLINE), progress=said)
-    (line,) = said.lines
+    watcher = Watcher()
+    run = filter_run(CORPUS, str(tmp_path), FilterConfig(pool=INLINE), progress=watcher)
+    (line,) = watcher.said
     assert "no network" in line and "'demo'" in line and "python -m nltk.downloader" in line
     assert run.counts["captions_kept"] == 3
     recorded = Catalog.open(str(tmp_path)).run(run.run_id)
@@ -118,7 +119,7 @@ def test_an_interrupted_run_goes_on_with_its_entity_set_and_ends_as_if_never_int
     class Killed(BaseException):
         pass
 
-    class KilledAtTheSecondShard(Said):
+    class KilledAtTheSecondShard(Watcher):
         def advance(self, done: int, **counts: int) -> None:
             if self.stages[-1][0] == "filter captions":
                 raise Killed
@@ -149,10 +150,10 @@ def test_a_corpus_without_a_single_noun_is_filtered_to_nothing_and_says_so(
     corpus: MemoryCorpus, tmp_path: Path
 ) -> None:
     corpus.shard_captions = [[(), (None, "")], []]
-    said = Said()
-    run = filter_run(CORPUS, str(tmp_path), FilterConfig(pool=INLINE), progress=said)
+    watcher = Watcher()
+    run = filter_run(CORPUS, str(tmp_path), FilterConfig(pool=INLINE), progress=watcher)
     assert run.counts["captions_kept"] == 0 and run.counts["entities"] == 0
-    assert any("no noun" in line for line in said.lines)
+    assert any("no noun" in line for line in watcher.said)
     assert [r["reason"] for r in rows(str(tmp_path), "captions", run)] == ["no_caption"] * 3
 
 
@@ -161,11 +162,11 @@ def test_entities_can_be_derived_from_a_sample_and_the_run_says_how_sure_that_is
     corpus: MemoryCorpus, tmp_path: Path
 ) -> None:
     corpus.shard_captions = [[("cat",)] * 300, [("dog",)] * 100]
-    said = Said()
+    watcher = Watcher()
     config = FilterConfig(sample=0.25, min_count=1, top_k=1, pool=INLINE)
-    run = filter_run(CORPUS, str(tmp_path), config, progress=said)
+    run = filter_run(CORPUS, str(tmp_path), config, progress=watcher)
     counted = {r["entity"]: r["count"] for r in rows(str(tmp_path), "entities", run)}
     assert 40 < counted["cat"] < 120
     assert counted["dog"] < counted["cat"]
-    assert any("sample" in line for line in said.lines)
+    assert any("sample" in line for line in watcher.said)
     assert run.counts["captions_kept"] == 300

@@ -7,7 +7,8 @@ from pathlib import Path
 import colour_labelling
 import numpy as np
 import pytest
-from colour_labelling import ColourSegmenter, Watcher, config, four_shards, rows
+from colour_labelling import ColourSegmenter, config, four_shards, rows
+from watching import Watcher
 
 from maskmill.catalogs.query import query
 from maskmill.catalogs.rle import decode_mask

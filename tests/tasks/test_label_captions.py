@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from colour_labelling import BLUE, BROKEN, ColourSegmenter, config, png, rows, write_tar
+from tiny import INLINE
 
 from maskmill.catalogs.maintenance import compact
 from maskmill.catalogs.store import Catalog
@@ -79,7 +80,7 @@ def test_captions_of_a_compacted_filter_run_are_the_same_vocabulary(tmp_path: Pa
         write_tar(folder / f"{shard}.tar", {f"k{shard}": (png(BLUE), text)})
     words = tmp_path / "words.txt"
     words.write_text("cat\ndog\n")
-    entities = FilterConfig(entities=str(words), drop_duplicates=False)
+    entities = FilterConfig(entities=str(words), drop_duplicates=False, pool=INLINE)
     corpus = CorpusConfig(uri=str(folder))
     filtered = filter_run(corpus, catalog, entities)
     compact(catalog, filtered.run_id)

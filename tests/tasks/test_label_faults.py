@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colour_labelling import BLUE, BROKEN, ColourSegmenter, Watcher, config, four_shards, png, rows, write_tar
+from colour_labelling import BLUE, BROKEN, ColourSegmenter, config, four_shards, png, rows, write_tar
+from watching import Watcher
 
 from maskmill.schemas.config import CorpusConfig, SegmenterConfig
 from maskmill.schemas.errors import ConfigError, CorpusError, StageError

@@ -12,7 +12,7 @@ import pytest
 
 from maskmill.catalogs.corpora import open_corpus
 from maskmill.schemas.config import CorpusConfig, LabelConfig, PoolConfig, SegmenterConfig
-from maskmill.schemas.errors import ConfigError, WeightsError
+from maskmill.schemas.errors import ConfigError, CorpusError, WeightsError
 from maskmill.tasks import label_plan
 from maskmill.tasks.label_plan import LabelPlan, plan_label
 from maskmill.tasks.progress import SILENT
@@ -70,6 +70,11 @@ def test_a_wrong_segmenter_fails_before_a_catalog_is_made(
     with pytest.raises(error):
         plan(corpus, tmp_path, segmenter=segmenter)
     assert not (tmp_path / "catalog").exists()
+
+
+def test_a_missing_corpus_is_told_before_missing_weights(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="nowhere"):
+        plan(CorpusConfig(uri="/nowhere/at/all"), tmp_path, segmenter={"clip": "NoModel:no-tag"})
 
 
 @pytest.mark.parametrize(("own", "expected"), [({}, 7), ({"workers": 3}, 3)])

@@ -16,7 +16,6 @@ from colour_labelling import (
     BROKEN,
     GREEN,
     ColourSegmenter,
-    Watcher,
     config,
     four_shards,
     png,
@@ -24,6 +23,7 @@ from colour_labelling import (
     write_tar,
 )
 from numpy.typing import NDArray
+from watching import Watcher
 
 from maskmill.catalogs.query import query
 from maskmill.catalogs.store import Catalog

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from picture_corpus import png
+from watching import Watcher
 
 from maskmill.catalogs.files import write_rows
 from maskmill.catalogs.report import PicturePlan
@@ -18,22 +19,6 @@ from maskmill.catalogs.store import Catalog
 from maskmill.schemas.errors import CatalogError
 from maskmill.schemas.samples import image_id
 from maskmill.tasks.report import ReportPlan, write_report
-
-
-class Said:
-    """Progress that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def start(self, stage: str, total: int, unit: str = "shards") -> None: ...
-
-    def advance(self, done: int, **counts: int) -> None: ...
-
-    def finish(self) -> None: ...
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture
@@ -97,11 +82,11 @@ def test_an_older_version_has_its_own_pictures(catalog: Catalog, tmp_path: Path)
 def test_a_corpus_that_is_gone_leaves_the_masks_and_is_told(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "corpus" / "00000.tar").unlink()
     (tmp_path / "corpus").rmdir()
-    progress = Said()
+    progress = Watcher()
     html = write_report(catalog.uri, tmp_path / "page.html", progress=progress).page.read_text("utf-8")
     assert 'id="pictures"' not in html
     assert 'id="classes"' in html
-    (line,) = progress.lines
+    (line,) = progress.said
     assert line.startswith("the report has no photographs: ")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from exporting import SHARDS, Watcher, commit_run
+from exporting import SHARDS, commit_run
+from watching import Watcher
 
 from maskmill.catalogs.exporters import ExportConfig, ExportProgress, export
 from maskmill.catalogs.exporters.config import Format
@@ -60,7 +61,8 @@ def test_an_interrupted_export_goes_on_and_ends_as_one_that_was_not(
     assert not (tmp_path / "cut" / "export.json").exists()
     watcher = Watcher()
     resumed = export(labelled.uri, tmp_path / "cut", config, watcher)
-    assert resumed.shards_done == watcher.total == watcher.shards == len(SHARDS) - shards
+    assert resumed.shards_done == watcher.done == len(SHARDS) - shards
+    assert watcher.stages == [("export", watcher.done), ("finished", 0)]
     assert watcher.said == [f"{shards} of 3 shards are exported already; going on"]
     assert resumed.counts == whole.counts
     assert _files(tmp_path / "cut") == _files(tmp_path / "whole")
