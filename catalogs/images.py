@@ -65,7 +65,9 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
     image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
-        raise SampleError(ErrorReason.TOO_LARGE, f"{width} x {height} pixels, the limit is {max_pixels}")
+        raise SampleError(
+            ErrorReason.TOO_LARGE, f"{width} x {height} pixels, the limit is {max_pixels:,} pixels"
+        )
     if image.mode in ("F", "I"):
         raise SampleError(ErrorReason.NOT_AN_IMAGE, f"pixels of mode {image.mode!r} have no fixed range")
     try:

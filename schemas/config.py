@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, Literal
 
 from pydantic import (
@@ -214,9 +212,3 @@ class EvaluateConfig(Frozen):
     device: str = Field("auto", description="of a student; a teacher has its own")
     max_pixels: int = Field(100_000_000, ge=1)
     pool: PoolConfig = PoolConfig()
-
-
-def config_hash(*configs: BaseModel) -> str:
-    """Return 16 hex digits over the JSON form of the configurations, in order."""
-    body = [c.model_dump(mode="json") for c in configs]
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]

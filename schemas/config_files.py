@@ -56,7 +56,7 @@ def _complaint(
     """Say what is wrong with a field; for one that is not there, what there is."""
     where = ".".join(filter(None, (prefix, *map(str, place)))) or kind.__name__
     if fault != "extra_forbidden":
-        return f"{where}: {text}"
+        return f"{where}: {text.removeprefix('Value error, ')}"
     fields = kind.model_fields
     for part in place[:-1]:
         inner = fields[str(part)].annotation if str(part) in fields else None

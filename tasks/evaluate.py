@@ -100,11 +100,11 @@ def plan_evaluation(
         ConfigError, WeightsError, CorpusError: see :func:`evaluate_run`.
     """
     dataset = open_dataset(corpus, config.ground_truth, config.split)
+    shards = tuple(dataset.reader.shards())
     judge = _judge(config, dataset)
     subject, weights = _prepared(subject)
     if judge.protocol.family == ZERO_GUIDANCE:
         weights |= _sentence_files(config.sentence_encoder)
-    shards = tuple(dataset.reader.shards())
     what = results_hash(subject) if isinstance(subject, SegmenterConfig) else "student"
     deciding = (
         what,

@@ -67,12 +67,12 @@ def plan_label(
         ConfigError, WeightsError, CorpusError, StageError: see :func:`maskmill.tasks.label.label_run`.
     """
     named = None if config.vocabulary == CAPTIONS else load_vocabulary(config.vocabulary)
+    reader = open_corpus(corpus)
+    shards = reader.shards()
     weights: dict[str, str] = {}
     if segmenter_factory is None:
         segmenter, weights = prepare_segmenter(config.segmenter)
         config = config.model_copy(update={"segmenter": segmenter})
-    reader = open_corpus(corpus)
-    shards = reader.shards()
     catalog = Catalog.create_or_open(catalog_uri)
     words = _Words(named.hash, named) if named else _from_captions(corpus, catalog, config, progress)
     limits = (str(config.max_pixels), str(config.min_area))

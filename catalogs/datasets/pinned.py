@@ -39,7 +39,8 @@ class PinnedMasks:
             a given class without masks.
 
     Raises:
-        CatalogError: no such version, tag or label run, or no class is left.
+        CatalogError: no such version, tag or label run, no class is left, or the first of the given
+            classes is a label.
     """
 
     def __init__(self, uri: str, version: int | str | None, selection: Selection) -> None:
@@ -94,6 +95,11 @@ class PinnedMasks:
 
     def _classes(self, selection: Selection, kinds: Mapping[str, set[str]]) -> tuple[str, ...]:
         if selection.classes is not None:
+            if (first := selection.classes[0]) in kinds.keys() - {BACKGROUND_NAME}:
+                raise CatalogError(
+                    f"class 0 is the background, and {first!r} is a label of run {self.run_id!r}: put "
+                    f"{BACKGROUND_NAME!r} before it"
+                )
             return selection.classes
         labels = sorted(kinds.keys() - {BACKGROUND_NAME})
         if not labels:

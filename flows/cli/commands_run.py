@@ -49,9 +49,9 @@ Examples:
 def demo(
     *,
     out: Annotated[Path, Parameter(help="Folder for corpus, catalog, student and report.")],
-    images: Annotated[int | None, Parameter(help="Images to label and learn from.")] = None,
-    held_out: Annotated[int | None, Parameter(help="Images to judge on.")] = None,
-    seed: Annotated[int | None, Parameter(help="Seed of the drawn scenes.")] = None,
+    images: Annotated[int | None, Parameter(help="Images to label and learn from; default: 640.")] = None,
+    held_out: Annotated[int | None, Parameter(help="Images to judge on; default: 160.")] = None,
+    seed: Annotated[int | None, Parameter(help="Seed of the drawn scenes, below 1000; default: 7.")] = None,
     config: ConfigFile = None,
     pool: PoolOptions = PoolOptions(),
     output: OutputOptions = OutputOptions(),
@@ -120,7 +120,9 @@ def label(
     corpus: str,
     *,
     catalog: CatalogUri,
-    vocabulary: Annotated[str | None, Parameter(help="`captions`, a vocabulary's name or file.")] = None,
+    vocabulary: Annotated[
+        str | None, Parameter(help="`captions` (the default), a vocabulary's name or file.")
+    ] = None,
     run_id: RunId = None,
     config: ConfigFile = None,
     segmenter: SegmenterOptions = SegmenterOptions(),
@@ -162,9 +164,11 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="Folder for student.safetensors and train.json.")],
     version: Version = None,
-    encoder: Annotated[str | None, Parameter(help="CLIP whose image trunk starts the student.")] = None,
-    steps: Annotated[int | None, Parameter(help="Optimiser steps.")] = None,
-    device: Annotated[str | None, Parameter(help="`auto`, `cpu`, `cuda` ...")] = None,
+    encoder: Annotated[
+        str | None, Parameter(help="CLIP whose image trunk starts the student; default: `demo`.")
+    ] = None,
+    steps: Annotated[int | None, Parameter(help="Optimiser steps; default: 1600.")] = None,
+    device: Annotated[str | None, Parameter(help="`auto` (the default), `cpu`, `cuda` ...")] = None,
     corrections: Annotated[
         bool | None,
         Parameter(help="Prefer the masks that people drew; the default.", negative="--no-corrections"),

@@ -138,7 +138,13 @@ def _told(result: Segmented | Refused) -> list[str]:
     lines = [f"{result.image} -> {result.overlay}{heat}"]
     if not result.found:
         return [*lines, "    nothing but background"]
-    return lines + [f"    {share:6.1%}  {name}  (score {score:.2f})" for name, share, score in result.found]
+    return lines + [
+        f"    {_percent(share)}  {name}  (score {score:.2f})" for name, share, score in result.found
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{share:6.1%}" if share >= 0.0005 else " <0.1%"
 
 
 def _described(card: SegmenterCard) -> dict[str, Any]:

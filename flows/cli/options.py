@@ -97,7 +97,7 @@ class PoolOptions:
     workers
         Number of workers; default: one per GPU, or one per core without a GPU.
     backend
-        `ray`, or `inline` for one process.
+        `ray`, or `inline` for one process; default: `ray`.
     ray_address
         Ray cluster to join, e.g. `auto`; default: a local one.
     """
@@ -120,13 +120,13 @@ class FilterOptions:
     Parameters
     ----------
     entities
-        `derive` (from the captions), `released` (the paper's code), a vocabulary's name or file.
+        `derive` (from the captions; the default), `released` (the paper's code), a vocabulary's name or file.
     top_k
-        How many frequent visual nouns are kept.
+        How many frequent visual nouns are kept; default: 100.
     sample
         Share of the captions that entities are derived from, e.g. 0.1; default: all.
     min_short_side
-        Drop images with a shorter side, in pixels.
+        Drop images with a shorter side, in pixels; default: none.
     keep_duplicates
         Keep images whose file equals an earlier one's; image files are then not read to filter captions.
     """
@@ -157,14 +157,16 @@ class SegmenterOptions:
     Parameters
     ----------
     segmenter
-        A registered segmenter; `maskmill segmenters` lists them.
+        A registered segmenter; `maskmill segmenters` lists them. Default: `clip-diy`.
     clip
-        `demo`, `MODEL:PRETRAINED` of open_clip, or a folder with open_clip_config.json.
+        `MODEL:PRETRAINED` of open_clip, a folder with open_clip_config.json, or `demo`; default:
+        `ViT-B-32:laion2b_s34b_b79k`.
     objectness
         `none`, `demo`, a FOUND head (.safetensors, .pt), `bkg:clip`, `bkg:TIMM_BACKBONE`, or instance masks:
-        `instances:TORCHVISION_MASK_RCNN:FILE` or `instances:package.module:factory`.
+        `instances:TORCHVISION_MASK_RCNN:FILE` or `instances:package.module:factory`. Default:
+        `bkg:vit_small_patch8_224.dino`.
     device
-        `auto`, `cpu`, `cuda`, `cuda:1` ...
+        `auto` (the default), `cpu`, `cuda`, `cuda:1` ...
     option
         NAME=VALUE of the segmenter itself, once for each; `maskmill segmenters NAME` lists them.
     """

@@ -9,6 +9,7 @@ from command_line import invoke
 
 from maskmill.flows import demo as demo_module
 from maskmill.flows.cli.app import app
+from maskmill.schemas.config import LabelConfig, TrainConfig
 from maskmill.schemas.demo_config import DemoConfig
 
 pytestmark = pytest.mark.usefixtures("wide")
@@ -41,6 +42,36 @@ def test_help_of_a_command_has_examples_of_it(command: str, capsys: Captured) ->
     assert ran.code == 0
     _, _, examples = ran.out.partition("Examples:")
     assert f"maskmill {command} " in f"{examples} "
+
+
+LABEL, TRAIN, DEMO = LabelConfig(), TrainConfig(), DemoConfig()
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "default"),
+    [
+        ("label", "--segmenter", LABEL.segmenter.id),
+        ("label", "--clip", LABEL.segmenter.clip),
+        ("label", "--objectness", LABEL.segmenter.objectness),
+        ("label", "--device", LABEL.segmenter.device),
+        ("label", "--vocabulary", LABEL.vocabulary),
+        ("label", "--backend", LABEL.pool.backend),
+        ("filter", "--entities", LABEL.filter.entities),
+        ("filter", "--top-k", LABEL.filter.top_k),
+        ("train", "--encoder", TRAIN.encoder),
+        ("train", "--steps", TRAIN.steps),
+        ("train", "--device", TRAIN.device),
+        ("demo", "--images", DEMO.images),
+        ("demo", "--held-out", DEMO.held_out),
+        ("demo", "--seed", DEMO.seed),
+    ],
+)
+def test_help_tells_the_default(command: str, flag: str, default: object, capsys: Captured) -> None:
+    text = " ".join(invoke(capsys, command, "--help").out.replace("│", " ").split())
+    _, _, after = text.partition(f" {flag} ")
+    told, _, _ = after.partition(" --")
+    assert str(default) in told
+    assert "default" in told.lower()
 
 
 def test_help_names_the_exit_codes(capsys: Captured) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from maskmill.schemas.config import CorpusConfig, LabelConfig
 from maskmill.schemas.config_files import load_config
+from maskmill.schemas.demo_config import DemoConfig
 from maskmill.schemas.errors import ConfigError
 
 
@@ -47,6 +48,11 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 def test_a_corpus_needs_a_uri() -> None:
     with pytest.raises(ConfigError, match="uri: Field required"):
         load_config(CorpusConfig, None, {})
+
+
+def test_what_a_check_of_ours_says_stands_as_it_is() -> None:
+    with pytest.raises(ConfigError, match="DemoConfig: seeds from 1000 on"):
+        load_config(DemoConfig, None, {"seed": 1000})
 
 
 def test_an_unknown_field_is_answered_with_those_there_are() -> None:

@@ -80,6 +80,12 @@ def test_given_classes_set_the_ids_and_other_labels_are_ignored(labelled: Catalo
     assert dataset.known.all()
 
 
+def test_a_label_in_the_place_of_the_background_is_refused(labelled: Catalog) -> None:
+    with pytest.raises(CatalogError, match="put 'background' before it"):
+        MaskDataset(labelled.uri, classes=("dog", "bird"))
+    assert MaskDataset(labelled.uri, classes=("other", "dog", "bird")).classes[0] == "other"
+
+
 def test_where_masks_overlap_the_surer_one_lies_on_top(catalog: Catalog, corpus: Path) -> None:
     commit(catalog, corpus, "label-1", {"00001": {"20": [("cat", 0.9, LEFT), ("dog", 0.5, ALL)]}})
     sample = MaskDataset(catalog.uri)[0]
