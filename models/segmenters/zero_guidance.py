@@ -55,7 +55,9 @@ class ZeroGuidanceOptions(Frozen):
     split_threshold: float = Field(0.9, description="T_DINO: siblings at least this alike are not split")
     refine: bool = Field(True, description="conditional random field over the candidates")
     encoding: Literal["attention", "crop"] = Field("attention", description="'crop' is Table 3's baseline")
-    masked_layers: int = Field(4, ge=1, description="the last so many layers are masked")
+    masked_layers: int = Field(
+        4, ge=1, description="the last so many layers are masked; a ResNet has one, its pool"
+    )
     subtract: bool = Field(True, description="global subtraction, Eq. 3")
     variance: float = Field(2.5, gt=0, description="sigma^2 of Eq. 4")
     text: Literal["retrieval", "zerocap"] = "retrieval"
