@@ -15,7 +15,7 @@ from .caption_filter import filter_run
 from .label_shard import LabelItem, LabelJob
 from .progress import Progress
 from .runs import RunHead, default_run_id, remembered, results_hash
-from .segmenting import default_segmenter, prepare_segmenter
+from .segmenting import complete_segmenter, default_segmenter, weight_files
 
 if TYPE_CHECKING:  # at run time it would import torch into drivers that have nothing left to do
     from ..models.segmenters import Segmenter
@@ -67,12 +67,11 @@ def plan_label(
         ConfigError, WeightsError, CorpusError, StageError: see :func:`maskmill.tasks.label.label_run`.
     """
     named = None if config.vocabulary == CAPTIONS else load_vocabulary(config.vocabulary)
+    if segmenter_factory is None:
+        config = config.model_copy(update={"segmenter": complete_segmenter(config.segmenter)})
     reader = open_corpus(corpus)
     shards = reader.shards()
-    weights: dict[str, str] = {}
-    if segmenter_factory is None:
-        segmenter, weights = prepare_segmenter(config.segmenter)
-        config = config.model_copy(update={"segmenter": segmenter})
+    weights = weight_files(config.segmenter) if segmenter_factory is None else {}
     catalog = Catalog.create_or_open(catalog_uri)
     words = _Words(named.hash, named) if named else _from_captions(corpus, catalog, config, progress)
     limits = (str(config.max_pixels), str(config.min_area))

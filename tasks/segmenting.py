@@ -26,20 +26,38 @@ def default_segmenter(config: SegmenterConfig) -> Segmenter:
 
 
 def prepare_segmenter(config: SegmenterConfig) -> tuple[SegmenterConfig, dict[str, str]]:
-    """Check a configuration without loading a model.
+    """Return a checked configuration and its weight files, see `complete_segmenter` and `weight_files`.
 
-    Returns:
-        The configuration with every option of its segmenter written out, and what -> sha256 of the weight
-        files that it names. Weights that only a library knows how to find, and those of segmenters without a
-        card, are left out; the segmenter reports them once it is loaded.
+    Raises:
+        ConfigError, WeightsError.
+    """
+    return complete_segmenter(config), weight_files(config)
+
+
+def complete_segmenter(config: SegmenterConfig) -> SegmenterConfig:
+    """Check a configuration and write out every option of its segmenter; no file is looked at.
 
     Raises:
         ConfigError: no such segmenter, or an option does not fit.
+    """
+    from ..models.segmenters import complete
+
+    return complete(config)
+
+
+def weight_files(config: SegmenterConfig) -> dict[str, str]:
+    """Return what -> sha256 of the weight files that a configuration names, without loading a model.
+
+    Weights that only a library knows how to find, and those of segmenters without a card, are left out; the
+    segmenter reports them once it is loaded.
+
+    Raises:
+        ConfigError: no such segmenter.
         WeightsError: a file is missing, damaged or cannot be fetched.
     """
-    from ..models.segmenters import complete, segmenter_card
+    from ..models.segmenters import segmenter_card
 
-    return complete(config), dict(segmenter_card(config.id).files(config))
+    return dict(segmenter_card(config.id).files(config))
 
 
 def segment(

@@ -93,7 +93,8 @@ def test_without_permission_there_is_an_error_and_reading_needs_none_to_write(
     ]
     command = [sys.executable, str(SUPPORT / "without_rights.py"), *map(str, attempts)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment(open_folder))
-    if "ModuleNotFoundError" in ran.stderr or "PermissionError: [Errno 13]" in ran.stderr:
+    unreadable = "ModuleNotFoundError" in ran.stderr or "PermissionError: [Errno 13]" in ran.stderr
+    if unreadable or "pip install" in ran.stdout:
         pytest.skip("another user cannot read this Python")
     read, written, published, *refused = ran.stdout.splitlines()
     assert read == "done: [8]", ran

@@ -40,7 +40,7 @@ def test_weights_are_part_of_the_identity_and_known_before_they_are_loaded(
 ) -> None:
     first = plan(corpus, tmp_path, segmenter=DEMO)
     assert len(first.weights["clip"]) == 64
-    monkeypatch.setattr(label_plan, "prepare_segmenter", lambda config: (config, {"clip": "0" * 64}))
+    monkeypatch.setattr(label_plan, "weight_files", lambda config: {"clip": "0" * 64})
     assert plan(corpus, tmp_path, segmenter=DEMO).head.run_id != first.head.run_id
 
 
