@@ -11,7 +11,7 @@ from ...schemas.errors import CorpusError
 from ..corpora import CocoCorpus, FolderCorpus
 from ..corpora.folder_index import is_image, read_index
 from ..corpora.image_files import image_folder
-from ..storage import full_uri, join, locate, reported_as
+from ..storage import full_uri, join, locate, read_bytes, reported_as
 
 
 class FileImages:
@@ -32,7 +32,7 @@ class FileImages:
         path = join(self._folder, name)
         with reported_as(CorpusError, f"image {path!r} cannot be read"):
             try:
-                return bytes(self._fs.cat_file(path))
+                return read_bytes(self._fs, path)
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 return None
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...schemas.errors import CorpusError
 from ...schemas.samples import Shard
 from ..corpora.tar_samples import IMAGE_EXTENSIONS
-from ..storage import locate, reported_as
+from ..storage import locate, read_bytes, reported_as
 
 _BLOCK = 512  # every member of a tar begins at a multiple of it
 
@@ -52,7 +52,7 @@ class TarImages:
             return None
         begin = int(self._blocks[row]) * _BLOCK
         with reported_as(CorpusError, f"shard {self._uri!r} cannot be read"):
-            return bytes(self._fs.cat_file(self._path, start=begin, end=begin + int(self._sizes[row])))
+            return read_bytes(self._fs, self._path, begin, begin + int(self._sizes[row]))
 
 
 def _images(file: IO[bytes]) -> Iterator[tuple[str, int, int]]:

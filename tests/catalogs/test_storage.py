@@ -5,7 +5,16 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from maskmill.catalogs.storage import fingerprint, full_uri, join, locate, one_line, put_file, reported_as
+from maskmill.catalogs.storage import (
+    fingerprint,
+    full_uri,
+    join,
+    locate,
+    one_line,
+    put_file,
+    read_bytes,
+    reported_as,
+)
 from maskmill.schemas.errors import CatalogError, ConfigError
 
 
@@ -63,3 +72,19 @@ def test_what_a_store_raises_is_reported_as_our_own_error() -> None:
 def test_long_and_decorated_errors_become_one_line() -> None:
     assert one_line(ValueError("a\n  \x1b[31m↳\x1b[0m b")) == "a b"
     assert one_line(ValueError("x" * 1000)) == "x" * 399 + "…"
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [((), b"0123456789"), ((3,), b"3456789"), ((3, 7), b"3456"), ((8, 99), b"89"), ((4, 4), b"")],
+)
+def test_bytes_are_read_from_any_store_alike(
+    tmp_path: Path, scheme: str, bounds: tuple[int, ...], expected: bytes
+) -> None:
+    fs, path = locate(f"{scheme}{tmp_path}/digits")
+    fs.makedirs(str(Path(path).parent), exist_ok=True)
+    fs.pipe_file(path, b"0123456789")
+    assert read_bytes(fs, path, *bounds) == expected
+    with pytest.raises(FileNotFoundError):
+        read_bytes(fs, f"{path}s", *bounds)
