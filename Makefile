@@ -27,7 +27,7 @@ test: $(INSTALLED)  ## Run the default tests, in TEST_PROCESSES processes
 test-all: $(INSTALLED)  ## Also run the slow tests and those on real photographs
 	$(BIN)/python -m pytest -m 'not gpu'
 
-lint: $(INSTALLED)  ## Style, types and import rules; types are checked on an installed copy
+lint: $(INSTALLED)  ## Style, types and import rules; types of an installed copy, and of the benchmarks against it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build

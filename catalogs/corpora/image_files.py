@@ -15,7 +15,7 @@ from PIL import Image
 from ...schemas.errors import CorpusError, ErrorReason
 from ...schemas.samples import BadSample
 from ..images import FORMATS
-from ..storage import full_uri, join, locate, one_line, reported_as
+from ..storage import full_uri, join, locate, one_line, read_bytes, reported_as
 
 _ORIENTATION = 0x0112
 _DAMAGE = (
@@ -93,7 +93,7 @@ class ImageFiles:
 def load_file(key: str, fs: fsspec.AbstractFileSystem, path: str) -> bytes | BadSample:
     """Return the bytes of a file, or a MISSING_IMAGE where there is none that may be read."""
     try:
-        return bytes(fs.cat_file(path))
+        return read_bytes(fs, path)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as err:
         detail = f"no image at {full_uri(fs, path)!r}: {one_line(err)}"
         return BadSample(key, ErrorReason.MISSING_IMAGE, detail)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import colour_labelling
 import numpy as np
-import pytest
-from colour_labelling import ColourSegmenter, config, four_shards, rows
+from colour_labelling import ColourSegmenter, config, rows
 from watching import Watcher
 
 from maskmill.catalogs.query import query
@@ -15,16 +14,6 @@ from maskmill.catalogs.rle import decode_mask
 from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import CorpusConfig, SegmenterConfig
 from maskmill.tasks.label import label_run
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> CorpusConfig:
-    return four_shards(tmp_path / "birds")
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> str:
-    return str(tmp_path / "catalog")
 
 
 def test_every_image_is_labelled_once(corpus: CorpusConfig, catalog: str) -> None:

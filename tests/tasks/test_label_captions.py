@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from colour_labelling import BLUE, BROKEN, ColourSegmenter, config, png, rows, write_tar
 from tiny import INLINE
 
@@ -13,11 +12,6 @@ from maskmill.catalogs.store import Catalog
 from maskmill.schemas.config import CorpusConfig, FilterConfig
 from maskmill.tasks.caption_filter import filter_run
 from maskmill.tasks.label import label_run
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> str:
-    return str(tmp_path / "catalog")
 
 
 def test_captions_are_the_vocabulary_of_their_image(tmp_path: Path, catalog: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colour_labelling import BLUE, BROKEN, ColourSegmenter, config, four_shards, png, rows, write_tar
+from colour_labelling import BLUE, BROKEN, ColourSegmenter, config, png, rows, write_tar
 from watching import Watcher
 
 from maskmill.schemas.config import CorpusConfig, SegmenterConfig
@@ -14,16 +14,6 @@ from maskmill.schemas.errors import ConfigError, CorpusError, StageError
 from maskmill.schemas.labelmap import LabelMap
 from maskmill.tasks.label import label_run
 from maskmill.tasks.pool import WorkerFault
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> CorpusConfig:
-    return four_shards(tmp_path / "birds")
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> str:
-    return str(tmp_path / "catalog")
 
 
 def test_an_image_the_segmenter_fails_on_is_an_error_row(corpus: CorpusConfig, catalog: str) -> None:

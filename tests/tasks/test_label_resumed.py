@@ -17,7 +17,6 @@ from colour_labelling import (
     GREEN,
     ColourSegmenter,
     config,
-    four_shards,
     png,
     rows,
     write_tar,
@@ -34,16 +33,6 @@ from maskmill.schemas.vocabulary import Vocabulary
 from maskmill.tasks.label import label_run
 
 SUPPORT = Path(__file__).parents[1] / "support"
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> CorpusConfig:
-    return four_shards(tmp_path / "birds")
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> str:
-    return str(tmp_path / "catalog")
 
 
 def test_a_run_id_keeps_its_configuration(corpus: CorpusConfig, catalog: str) -> None:
